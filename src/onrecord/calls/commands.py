@@ -1,0 +1,91 @@
+"""Commands of an application, parsed and checked for form; whether they may happen is not known here."""
+
+from dataclasses import dataclass
+
+from onrecord.calls.records import Header, RecordingParams, WebhookTarget
+from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """POST /v2/calls."""
+
+    application_id: ApplicationId
+    to: str
+    """A SIP URI or a +E.164 number."""
+    from_: str
+    caller_name: str = ""
+    timeout_secs: int = 30
+    time_limit_secs: int = 14400
+    transport: str = "UDP"
+    custom_headers: tuple[Header, ...] = ()
+    sip_headers: tuple[Header, ...] = ()
+    auth_username: str | None = None
+    auth_password: str | None = None
+    link_to: CallControlId | None = None
+    bridge_on_answer: bool = False
+    client_state: str | None = None
+    command_id: str | None = None
+    webhook: WebhookTarget = WebhookTarget()
+    record: RecordingParams | None = None
+    """Set when the call is to be recorded from its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """POST /v2/calls/{id}/actions/answer."""
+
+    client_state: str | None = None
+    command_id: str | None = None
+    custom_headers: tuple[Header, ...] = ()
+    send_silence_when_idle: bool = False
+    webhook: WebhookTarget | None = None
+    record: RecordingParams | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """POST /v2/calls/{id}/actions/reject."""
+
+    cause: str
+    """``CALL_REJECTED`` or ``USER_BUSY``."""
+    client_state: str | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """POST /v2/calls/{id}/actions/hangup."""
+
+    client_state: str | None = None
+    command_id: str | None = None
+    custom_headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """POST /v2/calls/{id}/actions/bridge."""
+
+    other: CallControlId
+    client_state: str | None = None
+    command_id: str | None = None
+    record: RecordingParams | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStart:
+    """POST /v2/calls/{id}/actions/record_start."""
+
+    params: RecordingParams
+    client_state: str | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStop:
+    """POST /v2/calls/{id}/actions/record_stop."""
+
+    recording_id: RecordingId | None = None
+    """None: all recordings of the leg."""
+    client_state: str | None = None
+    command_id: str | None = None

@@ -1,0 +1,1 @@
+"""What every other package may lean on: clocks, ids, units, errors, settings, logs."""

@@ -1,0 +1,208 @@
+"""What the use cases need of the outside. Adapters satisfy these protocols without importing them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from onrecord.calls.records import (
+    ApiKey,
+    Application,
+    Attempt,
+    Event,
+    Leg,
+    Page,
+    PageRequest,
+    PhoneNumber,
+    Recording,
+    RecordingFilter,
+)
+from onrecord.core.ids import ApplicationId, EventId, LegId, NodeId, RecordingId
+from onrecord.rtp.stats import LegStats
+from onrecord.sdp.negotiation import Media, RtpAddress
+from onrecord.sip.backend import DialRequest
+from onrecord.spool.header import SpoolHeader
+
+T = TypeVar("T")
+
+
+class Unit(Protocol):
+    """One open database transaction. Its methods block; none is called on the event loop.
+
+    ``add_*`` inserts, ``save_*`` replaces the whole row, a reader returns None for what is not there.
+    """
+
+    def add_key(self, key: ApiKey) -> None: ...
+    def save_key(self, key: ApiKey) -> None: ...
+    def key_by_digest(self, digest: bytes) -> ApiKey | None: ...
+    def keys(self) -> Sequence[ApiKey]: ...
+
+    def add_application(self, application: Application) -> None: ...
+    def save_application(self, application: Application) -> None: ...
+    def remove_application(self, application_id: ApplicationId) -> None: ...
+    def application(self, application_id: str) -> Application | None: ...
+    def oldest_application(self) -> Application | None:
+        """The active application that was made first."""
+        ...
+
+    def applications(
+        self, page: PageRequest, *, name_contains: str | None = None, sort: str = "created_at"
+    ) -> Page[Application]:
+        """Sort: ``created_at``, ``connection_name`` or ``active``, with ``-`` before it for descending."""
+        ...
+
+    def put_number(self, number: PhoneNumber) -> None:
+        """Insert or replace."""
+        ...
+
+    def number(self, address: str) -> PhoneNumber | None: ...
+    def numbers(self, page: PageRequest) -> Page[PhoneNumber]: ...
+
+    def add_leg(self, leg: Leg) -> None: ...
+    def save_leg(self, leg: Leg) -> None: ...
+    def leg(self, call_control_id: str) -> Leg | None: ...
+    def leg_by_id(self, leg_id: LegId) -> Leg | None: ...
+    def legs_unended(self, node: NodeId) -> Sequence[Leg]: ...
+
+    def claim_command(self, scope: str, command_id: str, now_ns: int) -> bool:
+        """True the first time that ``command_id`` is seen in ``scope`` (a call_control_id, or ``dial``)."""
+        ...
+
+    def add_recording(self, recording: Recording) -> None: ...
+    def save_recording(self, recording: Recording) -> None: ...
+    def remove_recording(self, recording_id: RecordingId) -> None: ...
+    def recording(self, recording_id: str) -> Recording | None: ...
+    def recordings(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
+        """Saved recordings, newest first."""
+        ...
+
+    def recordings_unfinished(self, node: NodeId) -> Sequence[Recording]:
+        """Those of the node that are recording, paused or stopped."""
+        ...
+
+    def add_event(self, event: Event) -> None: ...
+    def save_event(self, event: Event) -> None: ...
+    def event(self, event_id: EventId) -> Event | None: ...
+    def events_due(self, now_ns: int, limit: int) -> Sequence[Event]:
+        """Pending events whose ``due_ns`` has come, oldest first."""
+        ...
+
+    def add_attempt(self, attempt: Attempt) -> None: ...
+    def attempts(self, event_id: EventId) -> Sequence[Attempt]: ...
+
+    def secret(self, name: str) -> bytes | None: ...
+    def put_secret(self, name: str, value: bytes) -> None: ...
+
+    def enqueue_finish(self, recording_id: RecordingId) -> None:
+        """A durable job that masters and stores the recording; runs on the node that holds its spool."""
+        ...
+
+    def enqueue_delivery(self, event_id: EventId, number: int, delay_secs: float) -> None:
+        """A durable job for attempt ``number`` of an event. Repeating the call changes nothing."""
+        ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    async def write(self, work: Callable[[Unit], T]) -> T:
+        """Run ``work`` in one transaction: all of it is durable when this returns, or nothing happened.
+
+        ``work`` runs on a writer thread and may share a commit with other callers' work; what it
+        raises is raised here and undoes only its own changes.
+        """
+        ...
+
+    async def read(self, work: Callable[[Unit], T]) -> T:
+        """Run ``work`` on a snapshot, beside the writer."""
+        ...
+
+
+class MediaPlane(Protocol):
+    """The media process, seen from the control process. Every method is idempotent per leg."""
+
+    async def open_leg(self, leg: LegId) -> RtpAddress:
+        """Take an even RTP port and its odd RTCP port; returns what our SDP must say.
+
+        Raises:
+            CapacityError: the port range has run out.
+        """
+        ...
+
+    async def connect_leg(
+        self, leg: LegId, media: Media, *, silence_when_idle: bool = False
+    ) -> None:
+        """Exchange audio as negotiated; a repeat with other media (re-INVITE) replaces it."""
+        ...
+
+    async def close_leg(self, leg: LegId) -> LegStats:
+        """Free the ports; figures of what was sent and received. Recordings must be stopped first."""
+        ...
+
+    async def bridge(self, first: LegId, second: LegId) -> None:
+        """Relay audio between two connected legs until one is closed or ``unbridge``."""
+        ...
+
+    async def unbridge(self, leg: LegId) -> None: ...
+
+    async def start_recording(self, header: SpoolHeader, path: Path) -> int:
+        """Capture the leg into the spool at ``path`` (which holds its header). Returns monotonic ns."""
+        ...
+
+    async def stop_recording(self, recording_id: RecordingId) -> int:
+        """End the capture; all facts are in the spool when this returns. Returns monotonic ns."""
+        ...
+
+
+class Signalling(Protocol):
+    """The SIP side: verbs return at once; what comes of them arrives as ``sip.backend`` events."""
+
+    def dial(self, leg: LegId, request: DialRequest) -> str:
+        """Send an INVITE; returns its SIP Call-ID.
+
+        Raises:
+            CapacityError: too many dialogs.
+            ValueError: the target is not a SIP URI that can be reached.
+        """
+        ...
+
+    def ring(self, leg: LegId) -> None: ...
+    def answer(self, leg: LegId, sdp: str, headers: Sequence[tuple[str, str]] = ()) -> None: ...
+    def reject(self, leg: LegId, status: int) -> None: ...
+    def hangup(self, leg: LegId, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """CANCEL or BYE, whichever the dialog's state asks for."""
+        ...
+
+    def accept_offer(self, leg: LegId, sdp: str) -> None:
+        """Answer a re-INVITE's offer (or make ours in the 200 when it brought none)."""
+        ...
+
+    def refuse_offer(self, leg: LegId, status: int) -> None: ...
+
+
+class Storage(Protocol):
+    """Where finished files live."""
+
+    async def put(self, key: str, source: Path) -> None:
+        """Store durably under ``key``; repeating it is harmless.
+
+        Raises:
+            DestinationError: it could not be stored.
+        """
+        ...
+
+    async def delete(self, key: str) -> None:
+        """What is not there is deleted already."""
+        ...
+
+    def link(self, key: str, now_ns: int) -> str:
+        """A URL that gives the file to anybody for ten minutes."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends one webhook over HTTP."""
+
+    async def send(self, event: Event, number: int, url: str) -> Attempt:
+        """Sign and send; never raises: failures are in the attempt."""
+        ...
+
