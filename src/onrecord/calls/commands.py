@@ -1,6 +1,7 @@
 """Commands of an application, parsed and checked for form; whether they may happen is not known here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from onrecord.calls.records import Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
@@ -26,7 +27,7 @@ class Dial:
     bridge_on_answer: bool = False
     client_state: str | None = None
     command_id: str | None = None
-    webhook: WebhookTarget = WebhookTarget()
+    webhook: WebhookTarget = field(default_factory=WebhookTarget)
     record: RecordingParams | None = None
     """Set when the call is to be recorded from its answer."""
 
@@ -89,3 +90,26 @@ class RecordStop:
     """None: all recordings of the leg."""
     client_state: str | None = None
     command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFields:
+    """POST and PATCH /v2/call_control_applications: all that an application may set."""
+
+    name: str
+    webhook_url: str
+    webhook_failover_url: str | None = None
+    webhook_timeout_ms: int | None = None
+    """None: the server's default."""
+    active: bool = True
+    document: Mapping[str, object] = field(default_factory=dict)
+    """The other members of the resource (contract section 8.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What a command that was carried out, or had been before, answers."""
+
+    call_control_id: CallControlId
+    recording_id: RecordingId | None = None
+    """The recording that the command started."""

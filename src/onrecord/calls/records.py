@@ -19,7 +19,6 @@ from onrecord.core.ids import (
     SessionId,
 )
 
-
 T = TypeVar("T")
 
 
@@ -175,7 +174,7 @@ class Leg:
     offered_codecs: tuple[str, ...] = ()
     codec: str | None = None
     """Encoding name of the negotiated codec, once answered."""
-    webhook: WebhookTarget = WebhookTarget()
+    webhook: WebhookTarget = field(default_factory=WebhookTarget)
     bridged_to: LegId | None = None
     answered_ns: int | None = None
     ended_ns: int | None = None

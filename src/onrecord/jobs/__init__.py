@@ -1,1 +1,6 @@
-"""TODO"""
+"""Durable jobs on DBOS: a client that queues them in a transaction, a worker that runs them."""
+
+from onrecord.jobs.client import JobClient, prepare
+from onrecord.jobs.worker import Worker
+
+__all__ = ["JobClient", "Worker", "prepare"]

@@ -1,8 +1,13 @@
-"""What the use cases need of the outside. Adapters satisfy these protocols without importing them."""
+"""What the use cases need of the outside. Adapters satisfy these protocols without importing them.
+
+A method without a docstring is said by its name and its protocol.
+"""
+
+# ruff: noqa: D102 -- see the last sentence above
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from onrecord.calls.records import (
     ApiKey,
@@ -77,6 +82,10 @@ class Unit(Protocol):
 
     def recordings_unfinished(self, node: NodeId) -> Sequence[Recording]:
         """Those of the node that are recording, paused or stopped."""
+        ...
+
+    def node_is_busy(self, node: NodeId) -> bool:
+        """Whether the node has legs that have not ended or recordings that are not finished."""
         ...
 
     def add_event(self, event: Event) -> None: ...
@@ -206,3 +215,66 @@ class Sender(Protocol):
         """Sign and send; never raises: failures are in the attempt."""
         ...
 
+
+class Policy(Protocol):
+    """What follows from one attempt of a webhook; pure."""
+
+    def verdict(self, attempt: Attempt) -> Any:
+        """What the attempt came to; only ``next_try`` reads it."""
+        ...
+
+    def next_try(
+        self,
+        event: Event,
+        number: int,
+        outcome: Any,
+        delays: Sequence[float],
+        *,
+        earlier: Any | None = None,
+    ) -> tuple[str, float] | None:
+        """URL of the attempt after ``number`` and the seconds to wait for it; None: there is none.
+
+        ``outcome`` is the verdict on attempt ``number``, ``earlier`` that on the one before it.
+        """
+        ...
+
+
+class Mastered(Protocol):
+    """What a finished file holds."""
+
+    @property
+    def duration_ms(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def started_utc_ns(self) -> int: ...
+    @property
+    def ended_utc_ns(self) -> int: ...
+
+
+class Mastering(Protocol):
+    """Makes the file of a recording out of its spool."""
+
+    def master(self, spool: Path, target: Path) -> Mastered:
+        """Write ``target`` anew from ``spool``; blocks, and computes for as long as it takes."""
+        ...
+
+
+class Served(Protocol):
+    """The links of a storage whose files this server serves itself."""
+
+    def open_link(self, key: str, expires: str, signature: str, now_ns: int) -> Path | None:
+        """The file's path, or None when the link's signature is wrong or its time is over."""
+        ...
+
+
+class Handle(Protocol):
+    """A timer that can be cancelled."""
+
+    def cancel(self) -> None: ...
+
+
+class Later(Protocol):
+    """``loop.call_later``."""
+
+    def __call__(self, delay: float, callback: Callable[[], object], /) -> Handle: ...

@@ -1,1 +1,7 @@
-"""TODO"""
+"""Where finished recordings are kept, and the links that give them out."""
+
+from onrecord.storage.links import LinkError, LinkFault
+from onrecord.storage.local import LocalStorage
+from onrecord.storage.names import file_key
+
+__all__ = ["LinkError", "LinkFault", "LocalStorage", "file_key"]

@@ -1,0 +1,1 @@
+"""The benchmark: what a recorded call costs, beside the least that it could cost."""

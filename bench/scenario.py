@@ -1,0 +1,135 @@
+"""Calls against a running server: placed, answered, recorded, spoken into, hung up."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import processes
+from bench.load import PACKETS_PER_S, Load
+from bench.phones import Call, Phones
+from bench.server import KEY, Server
+from bench.web import Client, Events, metric, serve_webhooks
+
+EVENT_S = 60.0
+SAVED_S = 600.0
+TAIL_S = 0.3
+"""Between the last packet of a call and its BYE, so that late packets are not cut off."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What the calls of one run gave."""
+
+    record_start_s: list[float] = field(default_factory=list)
+    saved_after_s: list[float] = field(default_factory=list)
+    recordings: list[dict[str, Any]] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    load: dict[str, Any] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, processes.Memory] = field(default_factory=dict)
+    received: float = 0.0
+    dropped: float = 0.0
+    resent: int = 0
+
+
+class Application:
+    """The driver's ends of a server: phones, an API client, a webhook receiver."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.events = Events()
+        self.client = Client(server.http_port, KEY)
+        self.phones: Phones
+        self._hooks: asyncio.Server
+
+    async def open(self) -> None:
+        """Makes the application that the calls belong to."""
+        self._hooks, port = await serve_webhooks(self.events)
+        self.phones = await Phones.open(self.server.sip_port)
+        await self.client.post(
+            "/v2/call_control_applications",
+            {
+                "application_name": "benchmark",
+                "webhook_event_url": f"http://127.0.0.1:{port}/webhooks",
+                "webhook_api_version": "2",
+            },
+        )
+
+    async def answered_call(self, index: int, media_port: int) -> tuple[Call, str, str]:
+        """Places a call and answers it; the call, its caller and its call_control_id."""
+        caller = f"1555{index:07d}"
+        placing = asyncio.create_task(self.phones.call(f"+{caller}", media_port))
+        try:
+            initiated = await self.events.of(caller, "call.initiated", EVENT_S)
+            call_control_id = str(initiated["call_control_id"])
+            await self.client.command(call_control_id, "answer")
+            call = await placing
+        finally:
+            placing.cancel()
+        await self.events.of(caller, "call.answered", EVENT_S)
+        return call, caller, call_control_id
+
+    async def close(self) -> None:
+        """Closes the sockets."""
+        self.phones.close()
+        self.client.close()
+        self._hooks.close()
+
+
+async def recorded_calls(
+    application: Application, sound: Path, calls: int, seconds: int, rate: float, phone_port: int
+) -> Result:
+    """Runs ``calls`` calls of ``seconds`` each, ``rate`` of them begun each second."""
+    result = Result()
+    server = application.server
+    before = processes.cpu_of(server.pids)
+    text = await application.client.get("/metrics")
+    load = await Load.start(sound, seconds * PACKETS_PER_S)
+    try:
+        tasks = []
+        begun = asyncio.get_running_loop().time()
+        for index in range(calls):
+            await asyncio.sleep(begun + index / rate - asyncio.get_running_loop().time())
+            one = _one_call(application, load, result, index, phone_port + 2 * index, seconds)
+            tasks.append(asyncio.create_task(_counted(one, result)))
+        await asyncio.sleep(seconds / 2)
+        result.memory = processes.memory_of(server.pids)
+        await asyncio.gather(*tasks)
+        result.load = await load.finish()
+    finally:
+        load.stop()
+    await asyncio.sleep(1)
+    result.cpu = {k: v - before[k] for k, v in processes.cpu_of(server.pids).items()}
+    after = await application.client.get("/metrics")
+    for name in ("received", "dropped"):
+        metric_name = f"onrecord_rtp_{name}_total"
+        setattr(result, name, metric(after, metric_name) - metric(text, metric_name))
+    result.resent = application.phones.resent
+    return result
+
+
+async def _counted(one: Any, result: Result) -> None:
+    try:
+        await one
+    except Exception as error:  # one failed call must not end the run; it is shown in the table
+        result.failures[f"{type(error).__name__}: {error}"[:160]] += 1
+
+
+async def _one_call(
+    application: Application, load: Load, result: Result, index: int, port: int, seconds: int
+) -> None:
+    loop = asyncio.get_running_loop()
+    call, caller, call_control_id = await application.answered_call(index, port)
+    asked = loop.time()
+    await application.client.command(call_control_id, "record_start", format="wav", channels="dual")
+    result.record_start_s.append(loop.time() - asked)
+    host, server_port = call.media
+    load.add(host, server_port, port)
+    await asyncio.sleep(seconds + TAIL_S)
+    ended = loop.time()
+    await application.phones.hang_up(call)
+    saved = await application.events.of(caller, "call.recording.saved", SAVED_S)
+    result.saved_after_s.append(saved["received_at"] - ended)
+    result.recordings.append(saved)

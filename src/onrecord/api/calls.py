@@ -1,0 +1,75 @@
+"""Routes of calls and their commands."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from onrecord.api.answers import data_answer, json_body
+from onrecord.api.services import Calls
+from onrecord.calls.commands import CommandResult
+from onrecord.core.clock import Clock
+from onrecord.wire import errors, requests
+from onrecord.wire.resources import dialled_resource, leg_resource
+
+Parse = Callable[[object], Any]
+Run = Callable[[str, Any], Awaitable[CommandResult]]
+
+
+def call_routes(calls: Calls, clock: Clock, *, strict_channels: bool) -> APIRouter:
+    """POST /calls, GET /calls/{id} and the commands."""
+    router = APIRouter(prefix="/v2/calls")
+
+    @router.post("", response_model=None)
+    async def dial(request: Request) -> Response:
+        leg = await calls.dial(requests.parse_dial(json_body(request)))
+        planned = calls.planned_recording(leg)
+        return data_answer(dialled_resource(leg, clock.utc_ns(), recording_id=planned))
+
+    @router.get("/{call_control_id}", response_model=None)
+    async def status(call_control_id: str) -> Response:
+        return data_answer(leg_resource(await calls.status(call_control_id), clock.utc_ns()))
+
+    for name, (parse, run) in _commands(calls, strict_channels).items():
+        endpoint = _command(parse, run)
+        path = f"/{{call_control_id}}/actions/{name}"
+        router.add_api_route(path, endpoint, methods=["POST"], response_model=None)
+
+    async def unknown_command(request: Request) -> Response:
+        raise errors.unknown_command(request.path_params.get("name", "client_state_update")[:100])
+
+    for name, method in (("{name}", "POST"), ("client_state_update", "PUT")):
+        path = f"/{{call_control_id}}/actions/{name}"
+        router.add_api_route(path, unknown_command, methods=[method], response_model=None)
+
+    return router
+
+
+def _commands(calls: Calls, strict_channels: bool) -> dict[str, tuple[Parse, Run]]:
+    def parse_record_start(body: object) -> object:
+        return requests.parse_record_start(body, strict_channels=strict_channels)
+
+    return {
+        "answer": (requests.parse_answer, calls.answer),
+        "reject": (requests.parse_reject, calls.reject),
+        "hangup": (requests.parse_hangup, calls.hangup),
+        "bridge": (requests.parse_bridge, calls.bridge),
+        "record_start": (parse_record_start, calls.record_start),
+        "record_stop": (requests.parse_record_stop, calls.record_stop),
+    }
+
+
+def _command(parse: Parse, run: Run) -> Callable[..., Awaitable[Response]]:
+    async def endpoint(call_control_id: str, request: Request) -> Response:
+        result = await run(call_control_id, parse(json_body(request)))
+        return data_answer(command_result(result))
+
+    return endpoint
+
+
+def command_result(result: CommandResult) -> dict[str, object]:
+    """``result`` is Telnyx's; the ids beside it spare the caller a look-up."""
+    data: dict[str, object] = {"result": "ok", "call_control_id": result.call_control_id}
+    if result.recording_id is not None:
+        data["recording_id"] = result.recording_id
+    return data

@@ -1,0 +1,561 @@
+"""The OpenAPI 3.1 document, built from the same field tables that check the requests."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from onrecord import __version__
+from onrecord.api import schemas
+from onrecord.api.schemas import Schema, ref
+from onrecord.core.errors import CallerError
+from onrecord.wire import bodies, errors, queries
+from onrecord.wire.fields import Field, object_schema
+from onrecord.wire.resources import APPLICATION_DEFAULTS, INBOUND_DEFAULTS, OUTBOUND_DEFAULTS
+
+_JSON = "application/json"
+
+_COMMANDS: dict[str, tuple[str, str, Sequence[Field], str, Sequence[str], Schema]] = {
+    "answer": (
+        "AnswerCall",
+        "Answer an incoming call",
+        bodies.ANSWER,
+        "Answers a call that rings.",
+        ["call.answered"],
+        {"client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d"},
+    ),
+    "reject": (
+        "RejectCall",
+        "Reject an incoming call",
+        bodies.REJECT,
+        "Refuses a call that rings.",
+        ["call.hangup"],
+        {"cause": "USER_BUSY"},
+    ),
+    "hangup": (
+        "HangupCall",
+        "Hang up",
+        bodies.HANGUP,
+        "Ends a call, whatever its state. Its recordings end with it.",
+        ["call.hangup", "call.recording.saved"],
+        {},
+    ),
+    "bridge": (
+        "BridgeCall",
+        "Connect two calls",
+        bodies.BRIDGE,
+        "Lets the parties of two answered legs hear each other.",
+        ["call.bridged"],
+        {"call_control_id": schemas.CALL_CONTROL_ID},
+    ),
+    "record_start": (
+        "StartCallRecord",
+        "Start recording",
+        bodies.RECORD_START,
+        (
+            "Starts to record a call. The recording ends with record_stop, with the call, or by "
+            "`max_length`. It begins before this is answered. Another record_start on the same "
+            "call starts another recording beside the first."
+        ),
+        ["call.recording.saved", "call.recording.error"],
+        {"format": "wav", "channels": "dual", "client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d"},
+    ),
+    "record_stop": (
+        "StopCallRecord",
+        "Stop recording",
+        bodies.RECORD_STOP,
+        "Stops one recording of a call, or all of them.",
+        ["call.recording.saved"],
+        {},
+    ),
+}
+"""Name of the command: operation id, summary, fields, description, webhooks, example."""
+
+
+def document() -> Schema:
+    """The whole document, as JSON values."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "onrecord",
+            "version": __version__,
+            "summary": "Record phone calls through Telnyx's Call Control API on your own machine.",
+            "description": (
+                "Telnyx's official SDKs work against this server: set their base URL to "
+                "`http://<host>:<port>/v2` and the API key, nothing else. Members of a body that "
+                "are not listed are ignored, and null counts as absent unless said otherwise."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "This server."}],
+        "security": [{"bearerAuth": []}],
+        "tags": [
+            {"name": "Calls", "description": "Dial, look up and control calls."},
+            {"name": "Recordings", "description": "Finished recordings and their files."},
+            {"name": "Applications", "description": "Where the webhooks of calls go."},
+            {"name": "Numbers", "description": "Which application incoming calls go to."},
+            {"name": "Server", "description": "Keys, health, metrics."},
+        ],
+        "paths": _paths(),
+        "webhooks": {name: _webhook(name) for name in schemas.EVENTS},
+        "components": {
+            "schemas": _component_schemas(),
+            "securitySchemes": {"bearerAuth": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _component_schemas() -> Schema:
+    named: Schema = {
+        "Errors": schemas.ERRORS,
+        "CommandResult": schemas.COMMAND_RESULT,
+        "Call": schemas.CALL,
+        "Recording": schemas.RECORDING,
+        "Application": _application(),
+        "PhoneNumber": schemas.PHONE_NUMBER,
+        "PublicKey": schemas.PUBLIC_KEY,
+        "PaginationMeta": schemas.META,
+        "DialRequest": object_schema(bodies.DIAL, "Dial"),
+        "ApplicationRequest": object_schema(bodies.APPLICATION, "Application"),
+        "PhoneNumberRequest": object_schema(bodies.PHONE_NUMBER, "Phone number"),
+        "DeleteRecordingsRequest": object_schema(bodies.RECORDING_IDS, "Delete recordings"),
+    }
+    for operation_id, summary, fields, *_ in _COMMANDS.values():
+        named[f"{operation_id}Request"] = object_schema(fields, summary)
+    for name, schema in schemas.EVENTS.items():
+        named[f"Event.{name}"] = schema
+    return named
+
+
+def _application() -> Schema:
+    """The request's members, all present, with what the server adds."""
+    asked = object_schema(bodies.APPLICATION)
+    members: Schema = dict(asked["properties"])  # type: ignore[call-overload]  # a JSON object
+    for name in ("inbound", "outbound"):
+        members[name] = dict(members[name]) | {"description": "Kept settings."}
+    own: Schema = {
+        "record_type": schemas.choice("Always so.", "call_control_application"),
+        "id": schemas.text("The application; `connection_id` elsewhere.", schemas.CONNECTION_ID),
+    }
+    times = {
+        "created_at": schemas.moment("When it was made."),
+        "updated_at": schemas.moment("When it last changed."),
+    }
+    example = {
+        "record_type": "call_control_application",
+        "id": schemas.CONNECTION_ID,
+        "application_name": "call-router",
+        "active": True,
+        "webhook_event_url": "https://example.com/telnyx",
+        "webhook_event_failover_url": None,
+        "webhook_timeout_secs": None,
+        **APPLICATION_DEFAULTS,
+        "inbound": dict(INBOUND_DEFAULTS),
+        "outbound": dict(OUTBOUND_DEFAULTS),
+        "created_at": schemas.TIME,
+        "updated_at": schemas.TIME,
+    }
+    return schemas.obj(own | members | times) | {"examples": [example]}
+
+
+def _paths() -> Schema:
+    call = _path_parameter("call_control_id", "Token of the call.", schemas.CALL_CONTROL_ID)
+    paths: Schema = {
+        "/v2/calls": {"post": _dial()},
+        "/v2/calls/{call_control_id}": {
+            "parameters": [call],
+            "get": _operation(
+                "RetrieveCallStatus",
+                "Calls",
+                "Look up a call",
+                _data("Call", "The call. An ended one can be looked up for ten minutes."),
+                description="Shows whether a call is up, and since when.",
+            ),
+        },
+    }
+    for name in _COMMANDS:
+        paths[f"/v2/calls/{{call_control_id}}/actions/{name}"] = {
+            "parameters": [call],
+            "post": _command(name),
+        }
+    return paths | _recording_paths() | _application_paths() | _number_paths() | _server_paths()
+
+
+def _dial() -> Schema:
+    return _operation(
+        "DialCall",
+        "Calls",
+        "Dial",
+        _data("Call", "The call is being placed."),
+        description=(
+            "Places a call. It is answered at once; what becomes of the call is told by the "
+            "webhooks `call.initiated`, `call.answered` and `call.hangup`."
+        ),
+        body=_body(
+            "DialRequest",
+            {
+                "connection_id": schemas.CONNECTION_ID,
+                "to": "sip:bob@192.0.2.10",
+                "from": "+18005550101",
+            },
+        ),
+        refusals={
+            "missing_required_parameter": errors.missing("to"),
+            "invalid_connection_id": errors.unknown_connection(),
+            "invalid_phone_number_format": errors.not_e164("to"),
+            "value_outside_range": errors.out_of_range("timeout_secs", 5, 600),
+        },
+    )
+
+
+def _command(name: str) -> Schema:
+    operation_id, summary, fields, description, events, example = _COMMANDS[name]
+    told = ", ".join(f"`{event}`" for event in events)
+    refusals = {
+        "invalid_call_control_id": errors.invalid_call_control_id(),
+        "call_already_ended": errors.call_ended(),
+    }
+    if name != "hangup":
+        refusals["call_not_answered"] = errors.call_not_answered()
+    if name == "record_start":
+        refusals |= {
+            "missing_required_parameter": errors.missing("channels"),
+            "invalid_enumerated_value": errors.not_allowed("channels", bodies.CHANNELS),
+            "value_outside_range": errors.out_of_range("max_length", 0, bodies.MAX_LENGTH_SECS),
+            "invalid_string_length": errors.bad_length("custom_file_name", 1, 40),
+            "invalid_parameter_type": errors.wrong_type("play_beep", "boolean"),
+            "client_state_not_base64": errors.client_state_not_base64(),
+        }
+    needed = any(member.required for member in fields)
+    return _operation(
+        operation_id,
+        "Calls",
+        summary,
+        _data("CommandResult", "The command was carried out, or had been before."),
+        description=f"{description}\n\nWebhooks that follow: {told}.",
+        body=_body(f"{operation_id}Request", example, required=needed),
+        refusals=refusals,
+    )
+
+
+def _recording_paths() -> Schema:
+    recording = _path_parameter("recording_id", "The recording.", schemas.RECORDING_ID)
+    filters = [
+        _query(f"filter[{name}]", f"Only recordings with this `{name}`.", {"type": "string"})
+        for name in queries.EQUALITY_FILTERS
+    ]
+    filters += [
+        _query(
+            f"filter[{name}][{bound}]",
+            f"Only recordings whose `{name}` is at or {word} this ISO 8601 time.",
+            {"type": "string", "format": "date-time"},
+        )
+        for name in queries.TIME_FILTERS
+        for bound, word in (("gte", "after"), ("lte", "before"))
+    ]
+    key = _path_parameter("key", "Key of the file.", "2026-02-03/recording/name-1770091506.mp3")
+    signed = [
+        _query("expires", "When the link ends, as it was given.", {"type": "string"}),
+        _query("signature", "Signature of the link, as it was given.", {"type": "string"}),
+    ]
+    return {
+        "/v2/recordings": {
+            "get": _operation(
+                "ListRecordings",
+                "Recordings",
+                "List recordings",
+                _list("Recording", "Finished recordings, newest first."),
+                parameters=[*_page_parameters(), *filters],
+            )
+        },
+        "/v2/recordings/{recording_id}": {
+            "parameters": [recording],
+            "get": _operation(
+                "RetrieveRecording",
+                "Recordings",
+                "Look up a recording",
+                _data("Recording", "The recording, with a fresh link to its file."),
+            ),
+            "delete": _operation(
+                "DeleteRecording",
+                "Recordings",
+                "Delete a recording",
+                _data("Recording", "The recording that was deleted, and its file with it."),
+            ),
+        },
+        "/v2/recordings/actions/delete": {
+            "post": _operation(
+                "DeleteRecordings",
+                "Recordings",
+                "Delete several recordings",
+                _answer("Done.", schemas.obj({"status": schemas.choice("Always so.", "ok")})),
+                body=_body("DeleteRecordingsRequest", {"ids": [schemas.RECORDING_ID]}),
+                refusals={"missing_required_parameter": errors.missing("ids")},
+            )
+        },
+        "/files/{key}": {
+            "parameters": [key, *signed],
+            "get": _file("GetFile", "Fetch a file"),
+            "head": _file("HeadFile", "Ask for a file's size and type"),
+        },
+    }
+
+
+def _file(operation_id: str, summary: str) -> Schema:
+    audio = {kind: {"schema": {"type": "string"}} for kind in ("audio/wav", "audio/mpeg")}
+    return {
+        "operationId": operation_id,
+        "tags": ["Recordings"],
+        "summary": summary,
+        "description": (
+            "Serves the file behind a link of `download_urls` or `recording_urls`. The link itself "
+            "is the permission; a single `Range` is honoured."
+        ),
+        "security": [],
+        "responses": {
+            "200": {"description": "The file.", "content": audio},
+            "206": {"description": "A part of the file.", "content": audio},
+            "403": _refusal("The link is wrong or has expired.", {"link": errors.link_refused()}),
+            "default": _refusal("Something else is wrong.", {}),
+        },
+    }
+
+
+def _application_paths() -> Schema:
+    application = _path_parameter("application_id", "The application.", schemas.CONNECTION_ID)
+    example = {
+        "application_name": "call-router",
+        "webhook_event_url": "https://example.com/telnyx",
+    }
+    body = _body("ApplicationRequest", example)
+    refusals = {
+        "missing_required_parameter": errors.missing("application_name"),
+        "invalid_url": errors.invalid_url("webhook_event_url"),
+    }
+    sorts = [f"{sign}{name}" for name in queries.APPLICATION_SORTS for sign in ("", "-")]
+    parameters = [
+        *_page_parameters(),
+        _query(
+            "filter[application_name][contains]",
+            "Only applications whose name holds this, in any case.",
+            {"type": "string", "minLength": 3},
+        ),
+        _query("sort", "Order.", {"type": "string", "enum": sorts, "default": "created_at"}),
+    ]
+
+    def operation(name: str, summary: str, answer: Schema, **more: Any) -> Schema:
+        return _operation(f"{name}CallControlApplication", "Applications", summary, answer, **more)
+
+    return {
+        "/v2/call_control_applications": {
+            "get": operation(
+                "List",
+                "List applications",
+                _list("Application", "Applications."),
+                parameters=parameters,
+            ),
+            "post": operation(
+                "Create",
+                "Make an application",
+                _data("Application", "The new application.", "201"),
+                body=body,
+                refusals=refusals,
+            ),
+        },
+        "/v2/call_control_applications/{application_id}": {
+            "parameters": [application],
+            "get": operation(
+                "Retrieve", "Look up an application", _data("Application", "The application.")
+            ),
+            "patch": operation(
+                "Update",
+                "Change an application",
+                _data("Application", "The application as it is now."),
+                description="What is absent stays as it is; null takes a nullable value back.",
+                body=body,
+                refusals=refusals,
+            ),
+            "delete": operation(
+                "Delete", "Delete an application", _data("Application", "What was deleted.")
+            ),
+        },
+    }
+
+
+def _number_paths() -> Schema:
+    address = _path_parameter("address", "A +E.164 number or a SIP user.", "+18005550100")
+    return {
+        "/v2/phone_numbers": {
+            "get": _operation(
+                "ListPhoneNumbers",
+                "Numbers",
+                "List numbers",
+                _list("PhoneNumber", "Numbers that have an application."),
+                parameters=_page_parameters(),
+            )
+        },
+        "/v2/phone_numbers/{address}": {
+            "parameters": [address],
+            "patch": _operation(
+                "UpdatePhoneNumber",
+                "Numbers",
+                "Send a number's calls to an application",
+                _data("PhoneNumber", "The number as it is now."),
+                description=(
+                    "Makes the entry if need be. Calls to a number without one go to the default "
+                    "application."
+                ),
+                body=_body("PhoneNumberRequest", {"connection_id": schemas.CONNECTION_ID}),
+                refusals={"invalid_connection_id": errors.unknown_connection()},
+            ),
+        },
+    }
+
+
+def _server_paths() -> Schema:
+    status = schemas.obj(
+        {"status": schemas.text("`ok` or `unavailable`.", "ok"), "reason": schemas.text("Why.")},
+        required=["status"],
+    )
+    up = _answer("It does.", status)["200"]
+
+    def open_to_all(operation_id: str, summary: str, responses: Schema) -> Schema:
+        return {
+            "get": {
+                "operationId": operation_id,
+                "tags": ["Server"],
+                "summary": summary,
+                "security": [],
+                "responses": responses,
+            }
+        }
+
+    plain = {"200": {"description": "Prometheus text.", "content": {"text/plain": {}}}}
+    busy = {"description": "Not now.", "content": {_JSON: {"schema": status}}}
+    return {
+        "/v2/public_key": {
+            "get": _operation(
+                "RetrievePublicKey",
+                "Server",
+                "Key that webhooks are signed with",
+                _data("PublicKey", "The public key."),
+            )
+        },
+        "/health/live": open_to_all("Live", "Does the server run?", {"200": up}),
+        "/health/ready": open_to_all(
+            "Ready", "Does the server take calls?", {"200": up, "503": busy}
+        ),
+        "/metrics": open_to_all("Metrics", "Figures for Prometheus", plain),
+    }
+
+
+def _operation(
+    operation_id: str,
+    tag: str,
+    summary: str,
+    answer: Schema,
+    *,
+    description: str | None = None,
+    parameters: Sequence[Schema] = (),
+    body: Schema | None = None,
+    refusals: dict[str, CallerError] | None = None,
+) -> Schema:
+    operation: Schema = {"operationId": operation_id, "tags": [tag], "summary": summary}
+    if description is not None:
+        operation["description"] = description
+    if parameters:
+        operation["parameters"] = list(parameters)
+    if body is not None:
+        operation["requestBody"] = body
+    operation["responses"] = answer | {
+        "401": _refusal("The API key is missing or wrong.", {"key": errors.unauthorized()})
+    }
+    if refusals:
+        described = "The request was understood but cannot be done as asked."
+        operation["responses"]["422"] = _refusal(described, refusals)
+    operation["responses"]["default"] = _refusal("Something else is wrong.", {})
+    return operation
+
+
+def _body(name: str, example: Schema, *, required: bool = True) -> Schema:
+    content = {_JSON: {"schema": ref(name), "examples": {"usual": {"value": example}}}}
+    return {"required": required, "content": content}
+
+
+def _answer(description: str, schema: Schema, status: str = "200") -> Schema:
+    return {status: {"description": description, "content": {_JSON: {"schema": schema}}}}
+
+
+def _data(name: str, description: str, status: str = "200") -> Schema:
+    return _answer(description, schemas.obj({"data": ref(name)}), status)
+
+
+def _list(name: str, description: str) -> Schema:
+    items = {"type": "array", "items": ref(name)}
+    return _answer(description, schemas.obj({"data": items, "meta": ref("PaginationMeta")}))
+
+
+def _refusal(description: str, examples: dict[str, CallerError]) -> Schema:
+    content: Schema = {"schema": ref("Errors")}
+    if examples:
+        content["examples"] = {
+            name: {"summary": error.faults[0].title, "value": errors.error_body(error)}
+            for name, error in examples.items()
+        }
+    return {"description": description, "content": {_JSON: content}}
+
+
+def _path_parameter(name: str, description: str, example: str) -> Schema:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1},
+        "example": example,
+    }
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _page_parameters() -> list[Schema]:
+    number: Schema = {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": queries.MAX_PAGE_NUMBER,
+        "default": 1,
+    }
+    size: Schema = number | {"maximum": queries.MAX_PAGE_SIZE, "default": 20}
+    return [
+        _query("page[number]", "Which page; `page_number` does as well.", number),
+        _query("page[size]", "Items on a page; `page_size` does as well.", size),
+    ]
+
+
+def _webhook(name: str) -> Schema:
+    headers = [
+        {
+            "name": "Telnyx-Timestamp",
+            "in": "header",
+            "required": True,
+            "description": "Unix time of the attempt, seconds.",
+            "schema": {"type": "string"},
+        },
+        {
+            "name": "Telnyx-Signature-Ed25519",
+            "in": "header",
+            "required": True,
+            "description": "Base64 of the Ed25519 signature over timestamp, `|` and the raw body.",
+            "schema": {"type": "string"},
+        },
+    ]
+    return {
+        "post": {
+            "operationId": f"webhook.{name}",
+            "summary": schemas.EVENTS[name]["description"],
+            "security": [],
+            "parameters": headers,
+            "requestBody": {"content": {_JSON: {"schema": ref(f"Event.{name}")}}},
+            "responses": {"2XX": {"description": "Received. Anything else is tried again."}},
+        }
+    }

@@ -1,0 +1,112 @@
+"""Routes of applications, recordings, numbers and the account's public key."""
+
+import base64
+
+from fastapi import APIRouter, Request, Response
+
+from onrecord.api.answers import data_answer, json_answer, json_body
+from onrecord.api.services import Account, Applications, Numbers, Recordings
+from onrecord.calls.records import Recording
+from onrecord.wire import queries, requests
+from onrecord.wire.resources import (
+    application_resource,
+    number_resource,
+    page_body,
+    recording_resource,
+)
+
+
+def application_routes(applications: Applications) -> APIRouter:
+    """CRUD of /v2/call_control_applications."""
+    router = APIRouter(prefix="/v2/call_control_applications")
+
+    @router.post("", response_model=None)
+    async def create(request: Request) -> Response:
+        made = await applications.create(requests.parse_application(json_body(request)))
+        return data_answer(application_resource(made), 201)
+
+    @router.get("", response_model=None)
+    async def list_all(request: Request) -> Response:
+        page = queries.parse_page(request.query_params)
+        contains, sort = queries.parse_application_list(request.query_params)
+        found = await applications.list(page, name_contains=contains, sort=sort)
+        return json_answer(page_body(found, [application_resource(item) for item in found.items]))
+
+    @router.get("/{application_id}", response_model=None)
+    async def get(application_id: str) -> Response:
+        return data_answer(application_resource(await applications.get(application_id)))
+
+    @router.patch("/{application_id}", response_model=None)
+    async def update(application_id: str, request: Request) -> Response:
+        body = json_body(request)
+        fields = requests.parse_application(body, await applications.get(application_id))
+        changed = await applications.update(application_id, fields)
+        return data_answer(application_resource(changed))
+
+    @router.delete("/{application_id}", response_model=None)
+    async def delete(application_id: str) -> Response:
+        return data_answer(application_resource(await applications.delete(application_id)))
+
+    return router
+
+
+def recording_routes(recordings: Recordings) -> APIRouter:
+    """List, get and delete of /v2/recordings."""
+    router = APIRouter(prefix="/v2/recordings")
+
+    def shown(recording: Recording) -> dict[str, object]:
+        return recording_resource(recording, recordings.link(recording))
+
+    @router.get("", response_model=None)
+    async def list_all(request: Request) -> Response:
+        page = queries.parse_page(request.query_params)
+        wanted = queries.parse_recording_filter(request.query_params)
+        found = await recordings.list(wanted, page)
+        return json_answer(page_body(found, [shown(item) for item in found.items]))
+
+    @router.get("/{recording_id}", response_model=None)
+    async def get(recording_id: str) -> Response:
+        return data_answer(shown(await recordings.get(recording_id)))
+
+    @router.delete("/{recording_id}", response_model=None)
+    async def delete(recording_id: str) -> Response:
+        deleted = await recordings.delete(recording_id)
+        return data_answer(recording_resource(deleted, None))
+
+    @router.post("/actions/delete", response_model=None)
+    async def delete_many(request: Request) -> Response:
+        await recordings.delete_many(requests.parse_recording_ids(json_body(request)))
+        return json_answer({"status": "ok"})
+
+    return router
+
+
+def number_routes(numbers: Numbers) -> APIRouter:
+    """List and routing of /v2/phone_numbers."""
+    router = APIRouter(prefix="/v2/phone_numbers")
+
+    @router.get("", response_model=None)
+    async def list_all(request: Request) -> Response:
+        found = await numbers.list(queries.parse_page(request.query_params))
+        return json_answer(page_body(found, [number_resource(item) for item in found.items]))
+
+    @router.patch("/{address}", response_model=None)
+    async def route(address: str, request: Request) -> Response:
+        checked, application_id = requests.parse_number(address, json_body(request))
+        return data_answer(number_resource(await numbers.route(checked, application_id)))
+
+    return router
+
+
+def account_routes(account: Account) -> APIRouter:
+    """GET /v2/public_key."""
+    router = APIRouter(prefix="/v2")
+
+    @router.get("/public_key", response_model=None)
+    async def public_key() -> Response:
+        key = await account.public_key()
+        return data_answer(
+            {"record_type": "public_key", "public_key": base64.b64encode(key).decode()}
+        )
+
+    return router

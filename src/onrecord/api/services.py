@@ -1,0 +1,117 @@
+"""What the API needs of the use cases. They satisfy these protocols without importing them.
+
+Every method may raise :class:`CallerError`, which becomes the answer, and :class:`CapacityError`,
+which becomes 503.
+"""
+
+# ruff: noqa: D102 -- names and types say what these methods are; the use cases document themselves
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from onrecord.calls.commands import (
+    Answer,
+    ApplicationFields,
+    Bridge,
+    CommandResult,
+    Dial,
+    Hangup,
+    RecordStart,
+    RecordStop,
+    Reject,
+)
+from onrecord.calls.records import (
+    Application,
+    Leg,
+    Page,
+    PageRequest,
+    PhoneNumber,
+    Recording,
+    RecordingFilter,
+)
+from onrecord.core.ids import ApplicationId, RecordingId
+
+
+class Calls(Protocol):
+    """Legs and the commands on them; a command returns once it is durable."""
+
+    async def dial(self, command: Dial) -> Leg: ...
+    def planned_recording(self, leg: Leg) -> RecordingId | None:
+        """The recording that begins when the leg is answered, if it was dialled so."""
+        ...
+
+    async def status(self, call_control_id: str) -> Leg: ...
+    async def answer(self, call_control_id: str, command: Answer) -> CommandResult: ...
+    async def reject(self, call_control_id: str, command: Reject) -> CommandResult: ...
+    async def hangup(self, call_control_id: str, command: Hangup) -> CommandResult: ...
+    async def bridge(self, call_control_id: str, command: Bridge) -> CommandResult: ...
+    async def record_start(self, call_control_id: str, command: RecordStart) -> CommandResult: ...
+    async def record_stop(self, call_control_id: str, command: RecordStop) -> CommandResult: ...
+
+
+class Applications(Protocol):
+    """Call control applications."""
+
+    async def create(self, fields: ApplicationFields) -> Application: ...
+    async def get(self, application_id: str) -> Application: ...
+    async def list(
+        self, page: PageRequest, *, name_contains: str | None = None, sort: str = "created_at"
+    ) -> Page[Application]: ...
+    async def update(self, application_id: str, fields: ApplicationFields) -> Application: ...
+    async def delete(self, application_id: str) -> Application: ...
+
+
+class Recordings(Protocol):
+    """Finished recordings."""
+
+    async def get(self, recording_id: str) -> Recording: ...
+    async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]: ...
+    async def delete(self, recording_id: str) -> Recording: ...
+    async def delete_many(self, recording_ids: Sequence[RecordingId]) -> None: ...
+    def link(self, recording: Recording) -> str | None:
+        """A URL that gives the file for a while; None when there is no file."""
+        ...
+
+
+class Numbers(Protocol):
+    """Which application the calls to a number go to."""
+
+    async def route(self, address: str, application_id: ApplicationId) -> PhoneNumber: ...
+    async def list(self, page: PageRequest) -> Page[PhoneNumber]: ...
+
+
+class Keys(Protocol):
+    """API keys."""
+
+    async def check(self, presented: str) -> bool: ...
+
+
+class Account(Protocol):
+    """What receivers of webhooks verify with."""
+
+    async def public_key(self) -> bytes:
+        """Ed25519, 32 bytes."""
+        ...
+
+
+class Files(Protocol):
+    """The files behind signed links."""
+
+    async def path_for(self, key: str, expires: str, signature: str) -> Path:
+        """The file, or a CallerError: 403 for a link that is wrong or over, 404 without a file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases, as the composition root wires them."""
+
+    calls: Calls
+    applications: Applications
+    recordings: Recordings
+    numbers: Numbers
+    keys: Keys
+    account: Account
+    files: Files

@@ -1,0 +1,98 @@
+"""The worker process: finishes recordings and retries webhooks. Started by the control process.
+
+Its standard input brings the settings as one line of JSON and stays open while the control process lives.
+"""
+
+import asyncio
+import ctypes
+import json
+import signal
+import sys
+
+from onrecord.app.figures import report
+from onrecord.app.parts import Parts, database_url, open_parts
+from onrecord.core.logs import configure_logs
+from onrecord.core.settings import Settings
+from onrecord.jobs.worker import Worker
+from onrecord import mastering
+from onrecord.service.finishing import Finishing
+
+SWEEP_SECS = 2.0
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Run until the control process goes away."""
+    end_with_parent()
+    first = json.loads(sys.stdin.readline())
+    settings, public_url = Settings(**first["settings"]), first["public_url"]
+    configure_logs(settings.log_level, settings.log_format, "worker")
+    asyncio.run(_run(settings, public_url))
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies (Linux)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+async def _run(settings: Settings, public_url: str) -> None:
+    async with open_parts(settings, public_url) as parts:
+        tasks = [
+            asyncio.create_task(_worker(parts).run()),
+            asyncio.create_task(_sweep(parts)),
+            asyncio.create_task(report()),
+        ]
+        tasks.append(asyncio.create_task(_parent_gone()))
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, tasks[-1].cancel)
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            if not task.cancelled():
+                task.result()
+
+
+def _worker(parts: Parts) -> Worker:
+    finishing = Finishing(
+        store=parts.store,
+        storage=parts.storage,
+        mastering=mastering,
+        spools=parts.spools,
+        delivery=parts.delivery,
+        announcements=parts.announcements,
+        clock=parts.clock,
+    )
+    node = parts.settings.node
+
+    async def busy() -> bool:
+        return await parts.store.read(lambda unit: unit.node_is_busy(node))
+
+    return Worker(
+        database_url(parts.folder.database),
+        node,
+        finishing.finish,
+        parts.delivery.attempt,
+        give_up=finishing.give_up,
+        busy=busy,
+        locks=parts.folder.locks,
+    )
+
+
+async def _sweep(parts: Parts) -> None:
+    while True:
+        await parts.delivery.sweep()
+        await asyncio.sleep(SWEEP_SECS)
+
+
+async def _parent_gone() -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(4096):
+        continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""How loud samples are: peak and root mean square against full scale."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FULL_SCALE = 32768.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Decibels below full scale (a sample of 32768); None for digital silence."""
+
+    peak_dbfs: float | None
+    rms_dbfs: float | None
+    """A full-scale sine has -3.01."""
+
+
+class Meter:
+    """Measures one channel, block by block."""
+
+    def __init__(self) -> None:
+        self._peak = 0
+        self._energy = 0.0
+        self._samples = 0
+
+    def add(self, samples: NDArray[np.int16]) -> None:
+        """Take in the next samples. Shape ``(n,)``."""
+        if not len(samples):
+            return
+        self._peak = max(self._peak, int(samples.max()), -int(samples.min()))
+        wide = samples.astype(np.float32)
+        self._energy += float(np.dot(wide, wide))
+        self._samples += len(samples)
+
+    def level(self) -> Level:
+        """The level of all samples so far."""
+        if not self._peak:
+            return Level(None, None)
+        rms = math.sqrt(self._energy / self._samples)
+        return Level(_decibels(float(self._peak)), _decibels(rms))
+
+
+def _decibels(magnitude: float) -> float:
+    return round(20 * math.log10(magnitude / _FULL_SCALE), 2)

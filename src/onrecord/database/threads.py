@@ -1,0 +1,169 @@
+"""The threads that talk to the database: one that writes with grouped commits, some that read.
+
+::
+
+    event loop                      writer thread                        disk
+    write(a) --+                    BEGIN IMMEDIATE
+    write(b) --+-- queue ---------> SAVEPOINT; a; RELEASE
+    write(c) --+                    SAVEPOINT; b fails; ROLLBACK TO
+       ^                            SAVEPOINT; c; RELEASE
+       |                            COMMIT ----------------------------> one fsync
+       +-- results of a and c, the error of b <---------------------------+
+"""
+
+import asyncio
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from onrecord.database.unit import JobQueue, SqlUnit
+
+T = TypeVar("T")
+
+Work = Callable[[SqlUnit], Any]
+
+MOST_PER_COMMIT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    work: Work
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    task: _Task
+    value: object = None
+    error: BaseException | None = None
+
+    def deliver(self) -> None:
+        """Runs on the caller's loop. A caller that was cancelled gets nothing."""
+        if self.task.future.done():
+            return
+        if self.error is None:
+            self.task.future.set_result(self.value)
+        elif isinstance(self.error, StopIteration):
+            self.task.future.set_exception(RuntimeError("the work raised StopIteration"))
+        else:
+            self.task.future.set_exception(self.error)
+
+
+class Writer:
+    """One connection and one thread: works that wait together share one commit."""
+
+    def __init__(self, engine: sa.Engine, jobs: JobQueue) -> None:
+        self._engine = engine
+        self._jobs = jobs
+        self._waiting: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._connection = engine.connect()
+        self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
+        self._thread.start()
+
+    async def run(self, work: Callable[[SqlUnit], T]) -> T:
+        """Run ``work`` in a transaction; returns when it is durable, raises what it raised."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.put(_Task(work, future, loop))
+        return await future
+
+    def close(self) -> None:
+        """Finish what waits, then end the thread. Blocks."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while True:
+            batch, last = self._take()
+            if batch:
+                _deliver(self._commit(batch))
+            if last:
+                return
+
+    def _take(self) -> tuple[list[_Task], bool]:
+        batch: list[_Task] = []
+        task = self._waiting.get()
+        while task is not None:
+            batch.append(task)
+            if len(batch) == MOST_PER_COMMIT:
+                return batch, False
+            try:
+                task = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _commit(self, batch: list[_Task]) -> list[_Outcome]:
+        unit = SqlUnit(self._connection, self._jobs)
+        try:
+            with self._connection.begin():
+                if len(batch) == 1:
+                    return [_Outcome(batch[0], batch[0].work(unit))]
+                return [self._in_savepoint(task, unit) for task in batch]
+        except Exception as error:  # noqa: BLE001 - nothing is durable: every caller is told
+            return [_Outcome(task, error=error) for task in batch]
+
+    def _in_savepoint(self, task: _Task, unit: SqlUnit) -> _Outcome:
+        self._connection.exec_driver_sql("SAVEPOINT work")
+        try:
+            value = task.work(unit)
+        except Exception as error:  # noqa: BLE001 - the unit of work: its caller is told
+            self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
+            self._connection.exec_driver_sql("RELEASE SAVEPOINT work")
+            return _Outcome(task, error=error)
+        self._connection.exec_driver_sql("RELEASE SAVEPOINT work")
+        return _Outcome(task, value)
+
+
+def _deliver(outcomes: list[_Outcome]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_loop[outcome.task.loop].append(outcome)
+    for loop, its in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_deliver_all, its)
+        except RuntimeError:
+            # The loop was closed with callers still waiting: nobody is left to tell.
+            continue
+
+
+def _deliver_all(outcomes: list[_Outcome]) -> None:
+    for outcome in outcomes:
+        outcome.deliver()
+
+
+class Readers:
+    """A few threads with a read-only connection each; every work sees one snapshot."""
+
+    def __init__(self, engine: sa.Engine, jobs: JobQueue, threads: int = 2) -> None:
+        self._engine = engine
+        self._jobs = jobs
+        self._local = threading.local()
+        self._opened: list[sa.Connection] = []
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="database-reader")
+
+    async def run(self, work: Callable[[SqlUnit], T]) -> T:
+        """Run ``work`` on a snapshot; raises what it raised."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
+
+    def close(self) -> None:
+        """Finish what waits, then close the connections. Blocks."""
+        self._pool.shutdown()
+        for connection in self._opened:
+            connection.close()
+
+    def _read(self, work: Callable[[SqlUnit], T]) -> T:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._engine.connect()
+            self._opened.append(connection)
+        with connection.begin():
+            return work(SqlUnit(connection, self._jobs))

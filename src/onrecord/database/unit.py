@@ -1,0 +1,250 @@
+"""One open transaction: the reads and writes that the use cases need, as ``service.ports.Unit``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from onrecord.calls.records import (
+    ApiKey,
+    Application,
+    Attempt,
+    Event,
+    Leg,
+    Page,
+    PageRequest,
+    PhoneNumber,
+    Recording,
+    RecordingFilter,
+)
+from onrecord.core.ids import ApplicationId, EventId, LegId, NodeId, RecordingId
+from onrecord.database import rows, statements
+from onrecord.database.statements import Prepared, Selection
+
+T = TypeVar("T")
+
+
+class JobQueue(Protocol):
+    """Where durable jobs are put, in the transaction of the connection that is given."""
+
+    def enqueue_finish(
+        self, connection: sa.Connection, node: NodeId, recording_id: RecordingId
+    ) -> None:
+        """A job that finishes the recording on ``node``; a repeat changes nothing."""
+        ...
+
+    def enqueue_delivery(
+        self, connection: sa.Connection, event_id: EventId, number: int, delay_secs: float
+    ) -> None:
+        """A job for attempt ``number`` of the event; a repeat changes nothing."""
+        ...
+
+
+class SqlUnit:
+    """Satisfies ``service.ports.Unit`` over one connection whose transaction somebody else ends.
+
+    ``save_*`` raises LookupError when there is no such row; ``add_*`` raises
+    ``sqlalchemy.exc.IntegrityError`` when there is one already.
+    """
+
+    def __init__(self, connection: sa.Connection, jobs: JobQueue) -> None:
+        self._connection = connection
+        self._jobs = jobs
+
+    def add_key(self, key: ApiKey) -> None:
+        """Insert."""
+        statements.add_key.run(self._connection, rows.key_row(key))
+
+    def save_key(self, key: ApiKey) -> None:
+        """Replace the whole row."""
+        self._save(statements.save_key, rows.key_row(key))
+
+    def key_by_digest(self, digest: bytes) -> ApiKey | None:
+        """The key with this SHA-256, revoked or not."""
+        return self._one(statements.key_by_digest, rows.key_record, digest=digest)
+
+    def keys(self) -> Sequence[ApiKey]:
+        """All keys, oldest first."""
+        return self._all(statements.keys, rows.key_record)
+
+    def add_application(self, application: Application) -> None:
+        """Insert."""
+        statements.add_application.run(self._connection, rows.application_row(application))
+
+    def save_application(self, application: Application) -> None:
+        """Replace the whole row."""
+        self._save(statements.save_application, rows.application_row(application))
+
+    def remove_application(self, application_id: ApplicationId) -> None:
+        """Delete it and the routes of numbers to it; what is not there is deleted already."""
+        statements.remove_application.run(self._connection, {"id": application_id})
+
+    def application(self, application_id: str) -> Application | None:
+        """The application of this id."""
+        return self._one(statements.application, rows.application_record, id=application_id)
+
+    def oldest_application(self) -> Application | None:
+        """The active application that was made first."""
+        return self._one(statements.oldest_application, rows.application_record)
+
+    def applications(
+        self, page: PageRequest, *, name_contains: str | None = None, sort: str = "created_at"
+    ) -> Page[Application]:
+        """One page; upper and lower case are the same to ``name_contains``.
+
+        Raises:
+            KeyError: ``sort`` is not ``created_at``, ``connection_name`` or ``active``, with or
+                without ``-`` before it.
+        """
+        selection = statements.applications[sort, name_contains is not None]
+        values = {"pattern": _pattern(name_contains or "")}
+        return self._page(selection, rows.application_record, page, values)
+
+    def put_number(self, number: PhoneNumber) -> None:
+        """Insert or replace."""
+        statements.put_number.run(self._connection, rows.number_row(number))
+
+    def number(self, address: str) -> PhoneNumber | None:
+        """The route of this number or SIP user."""
+        return self._one(statements.number, rows.number_record, address=address)
+
+    def numbers(self, page: PageRequest) -> Page[PhoneNumber]:
+        """One page, by address."""
+        return self._page(statements.numbers, rows.number_record, page, {})
+
+    def add_leg(self, leg: Leg) -> None:
+        """Insert."""
+        statements.add_leg.run(self._connection, rows.leg_row(leg))
+
+    def save_leg(self, leg: Leg) -> None:
+        """Replace the whole row."""
+        self._save(statements.save_leg, rows.leg_row(leg))
+
+    def leg(self, call_control_id: str) -> Leg | None:
+        """The leg that this token controls."""
+        return self._one(statements.leg, rows.leg_record, call_control_id=call_control_id)
+
+    def leg_by_id(self, leg_id: LegId) -> Leg | None:
+        """The leg of this id."""
+        return self._one(statements.leg_by_id, rows.leg_record, id=leg_id)
+
+    def legs_unended(self, node: NodeId) -> Sequence[Leg]:
+        """The node's legs that have not ended, oldest first."""
+        return self._all(statements.legs_unended, rows.leg_record, node=node)
+
+    def claim_command(self, scope: str, command_id: str, now_ns: int) -> bool:
+        """True the first time that ``command_id`` is seen in ``scope``."""
+        values = {"scope": scope, "command_id": command_id, "created_ns": now_ns}
+        return statements.claim_command.run(self._connection, values).rowcount == 1
+
+    def add_recording(self, recording: Recording) -> None:
+        """Insert."""
+        statements.add_recording.run(self._connection, rows.recording_row(recording))
+
+    def save_recording(self, recording: Recording) -> None:
+        """Replace the whole row."""
+        self._save(statements.save_recording, rows.recording_row(recording))
+
+    def remove_recording(self, recording_id: RecordingId) -> None:
+        """Delete; what is not there is deleted already."""
+        statements.remove_recording.run(self._connection, {"id": recording_id})
+
+    def recording(self, recording_id: str) -> Recording | None:
+        """The recording of this id, whatever its state."""
+        return self._one(statements.recording, rows.recording_record, id=recording_id)
+
+    def recordings(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
+        """One page of the saved recordings, newest first."""
+        selection, values = statements.recordings(wanted)
+        return self._page(selection, rows.recording_record, page, values)
+
+    def recordings_unfinished(self, node: NodeId) -> Sequence[Recording]:
+        """Those of the node that are recording, paused or stopped, oldest first."""
+        return self._all(statements.recordings_unfinished, rows.recording_record, node=node)
+
+    def node_is_busy(self, node: NodeId) -> bool:
+        """Whether the node has legs that have not ended or recordings that are not finished."""
+        found = statements.node_is_busy.run(self._connection, {"node": node}).scalar()
+        return bool(found)
+
+    def add_event(self, event: Event) -> None:
+        """Insert."""
+        statements.add_event.run(self._connection, rows.event_row(event))
+
+    def save_event(self, event: Event) -> None:
+        """Replace the whole row."""
+        self._save(statements.save_event, rows.event_row(event))
+
+    def event(self, event_id: EventId) -> Event | None:
+        """The event of this id."""
+        return self._one(statements.event, rows.event_record, id=event_id)
+
+    def events_due(self, now_ns: int, limit: int) -> Sequence[Event]:
+        """Pending events whose ``due_ns`` has come, oldest first."""
+        return self._all(statements.events_due, rows.event_record, now_ns=now_ns, at_most=limit)
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Insert; an attempt that a crash made happen twice replaces its first row."""
+        statements.put_attempt.run(self._connection, rows.attempt_row(attempt))
+
+    def attempts(self, event_id: EventId) -> Sequence[Attempt]:
+        """The event's attempts, first one first."""
+        return self._all(statements.attempts, rows.attempt_record, event_id=event_id)
+
+    def secret(self, name: str) -> bytes | None:
+        """The secret of this name."""
+        row = statements.secret.run(self._connection, {"name": name}).first()
+        return bytes(row.value) if row else None
+
+    def put_secret(self, name: str, value: bytes) -> None:
+        """Insert or replace."""
+        statements.put_secret.run(self._connection, {"name": name, "value": value})
+
+    def enqueue_finish(self, recording_id: RecordingId) -> None:
+        """Queue the finishing of a recording on its own node.
+
+        Raises:
+            LookupError: there is no such recording.
+        """
+        row = statements.recording_node.run(self._connection, {"id": recording_id}).first()
+        if row is None:
+            raise LookupError(f"no recording {recording_id}")
+        self._jobs.enqueue_finish(self._connection, row.node, recording_id)
+
+    def enqueue_delivery(self, event_id: EventId, number: int, delay_secs: float) -> None:
+        """Queue attempt ``number`` of an event."""
+        self._jobs.enqueue_delivery(self._connection, event_id, number, delay_secs)
+
+    def _save(self, statement: Prepared, row: dict[str, Any]) -> None:
+        row["id_"] = row["id"]
+        if statement.run(self._connection, row).rowcount != 1:
+            raise LookupError(f"no row {row['id']} to save")
+
+    def _one(self, statement: Prepared, record: Callable[[Any], T], **values: object) -> T | None:
+        row = statement.run(self._connection, values).first()
+        return None if row is None else record(row)
+
+    def _all(
+        self, statement: Prepared, record: Callable[[Any], T], **values: object
+    ) -> Sequence[T]:
+        return [record(row) for row in statement.run(self._connection, values).fetchall()]
+
+    def _page(
+        self,
+        selection: Selection[Any],
+        record: Callable[[Any], T],
+        page: PageRequest,
+        values: Mapping[str, object],
+    ) -> Page[T]:
+        total = selection.count.run(self._connection, values).scalar_one()
+        window = {"page_size": page.size, "page_skip": (page.number - 1) * page.size}
+        found = selection.rows.run(self._connection, {**values, **window}).fetchall()
+        items = tuple(record(row) for row in found)
+        return Page(items=items, number=page.number, size=page.size, total=total)
+
+
+def _pattern(text: str) -> str:
+    folded = text.casefold()
+    for special in ("\\", "%", "_"):
+        folded = folded.replace(special, "\\" + special)
+    return f"%{folded}%"

@@ -1,0 +1,113 @@
+"""Puts durable jobs into the database, in the transaction of whoever asks for them."""
+
+import logging
+from typing import TYPE_CHECKING
+
+import structlog
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowSerializationFormat
+
+from onrecord.core.ids import EventId, NodeId, RecordingId
+from onrecord.jobs.names import (
+    APPLICATION,
+    DELIVER,
+    DELIVERY_QUEUE,
+    FINISH,
+    VERSION,
+    deliver_id,
+    finish_id,
+    spool_queue,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+log = structlog.get_logger()
+
+
+class _EngineLog(logging.Handler):
+    """Passes the warnings of the job engine on as our own log lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.warning("job_engine", level=record.levelname.lower(), said=record.getMessage())
+
+
+def quiet_engine() -> None:
+    """Let the job engine log warnings only, through structlog; a repeat changes nothing."""
+    engine = logging.getLogger("dbos")
+    engine.setLevel(logging.WARNING)
+    engine.propagate = False
+    # With a handler already there the engine adds none of its own.
+    if not any(isinstance(handler, _EngineLog) for handler in engine.handlers):
+        engine.addHandler(_EngineLog())
+
+
+def prepare(database_url: str) -> None:
+    """Make or migrate the job engine's tables; once, after the database file is made. Blocks."""
+    quiet_engine()
+    DBOS.migrate(database_url)
+
+
+class JobClient:
+    """Satisfies ``database.JobQueue``. Making one opens no connection."""
+
+    def __init__(self, database_url: str) -> None:
+        quiet_engine()
+        self._client = DBOSClient(
+            system_database_url=database_url,
+            application_name=APPLICATION,
+            system_database_pool_size=1,
+            lazy=True,
+        )
+
+    def enqueue_finish(
+        self, connection: "Connection", node: NodeId, recording_id: RecordingId
+    ) -> None:
+        """Queue the finishing of a recording on its node; there is one such job for ever."""
+        options = _options(FINISH, spool_queue(node), finish_id(recording_id, 0), 0)
+        self._client.enqueue_in_transaction(connection, options, recording_id, 0)
+
+    def enqueue_delivery(
+        self, connection: "Connection", event_id: EventId, number: int, delay_secs: float
+    ) -> None:
+        """Queue attempt ``number`` of an event, not before ``delay_secs`` from now."""
+        options = _options(DELIVER, DELIVERY_QUEUE, deliver_id(event_id, number, 0), delay_secs)
+        self._client.enqueue_in_transaction(connection, options, event_id, number, 0)
+
+    async def finish_again(
+        self, node: NodeId, recording_id: RecordingId, tries: int, delay_secs: float
+    ) -> None:
+        """Queue a finish job anew after ``tries`` failed ones, in a transaction of its own."""
+        options = _options(FINISH, spool_queue(node), finish_id(recording_id, tries), delay_secs)
+        await self._client.enqueue_async(options, recording_id, tries)
+
+    async def deliver_again(
+        self, event_id: EventId, number: int, tries: int, delay_secs: float
+    ) -> None:
+        """Queue a delivery job anew after ``tries`` that raised, in a transaction of its own."""
+        job = deliver_id(event_id, number, tries)
+        options = _options(DELIVER, DELIVERY_QUEUE, job, delay_secs)
+        await self._client.enqueue_async(options, event_id, number, tries)
+
+    async def running(self, node: NodeId) -> set[str]:
+        """The ids of the jobs that the node's worker had begun when it last stopped or died."""
+        jobs = await self._client.list_workflows_async(
+            status="PENDING", executor_id=node, load_input=False, load_output=False
+        )
+        return {job.workflow_id for job in jobs}
+
+    def close(self) -> None:
+        """Close the connection that ``*_again`` opened."""
+        self._client.destroy()
+
+
+def _options(workflow: str, queue: str, job: str, delay_secs: float) -> EnqueueOptions:
+    options: EnqueueOptions = {
+        "workflow_name": workflow,
+        "queue_name": queue,
+        "workflow_id": job,
+        "app_version": VERSION,
+        "serialization_type": WorkflowSerializationFormat.PORTABLE,
+    }
+    if delay_secs > 0:
+        options["delay_seconds"] = delay_secs
+    return options

@@ -1,0 +1,116 @@
+"""Where finished samples go: a WAV or an MP3 file that appears whole or not at all."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onrecord.audio.mp3 import Mp3Writer
+from onrecord.audio.wav import MAX_DATA_BYTES, SAMPLE_BYTES, wav_header
+
+
+class TooLongError(Exception):
+    """The samples do not fit into the format."""
+
+
+class Sink(Protocol):
+    """Takes samples in order; blocks have shape ``(channels, n)``."""
+
+    def write(self, block: NDArray[np.int16]) -> None:
+        """Take the next samples.
+
+        Raises:
+            TooLongError: no more fit.
+            OSError: the disk refused.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Complete the file's bytes; nothing is written after."""
+        ...
+
+
+class WavSink:
+    """PCM16 WAV: the header is written again at the end, when the length is known."""
+
+    def __init__(self, file: IO[bytes], channels: int, sample_rate: int) -> None:
+        self._file = file
+        self._channels = channels
+        self._rate = sample_rate
+        self._data_bytes = 0
+        file.write(wav_header(channels, sample_rate))
+
+    def write(self, block: NDArray[np.int16]) -> None:
+        """Interleave and write; see :class:`Sink`."""
+        self._data_bytes += block.size * SAMPLE_BYTES
+        if self._data_bytes > MAX_DATA_BYTES:
+            raise TooLongError("the recording is longer than a WAV file can be (4 GiB)")
+        frames = np.empty(block.shape[::-1], "<i2")
+        for channel, samples in enumerate(block):
+            frames[:, channel] = samples
+        self._file.write(frames.data)
+
+    def finish(self) -> None:
+        """Write the header that says how long the samples are."""
+        self._file.seek(0)
+        self._file.write(wav_header(self._channels, self._rate, self._data_bytes))
+
+
+class Mp3Sink:
+    """MP3; a recording without any sample gets one of silence, as a file without a frame is none."""
+
+    def __init__(self, file: IO[bytes], channels: int, sample_rate: int) -> None:
+        self._writer = Mp3Writer(file, channels, sample_rate)
+        self._silence = np.zeros((channels, 1), np.int16)
+        self._empty = True
+
+    def write(self, block: NDArray[np.int16]) -> None:
+        """Encode; see :class:`Sink`."""
+        self._empty = False
+        self._writer.write(block)
+
+    def finish(self) -> None:
+        """Encode what is left."""
+        if self._empty:
+            self._writer.write(self._silence)
+        self._writer.finish()
+
+
+class WholeFile:
+    """A file that gets its name only once all of it is on the disk.
+
+    Entered, it is ``<name>.part`` in the same folder, replacing what an earlier try left. Left
+    without an error it is synced, renamed, and the folder synced; otherwise it is removed.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._part = target.with_name(target.name + ".part")
+        self.file: IO[bytes]
+
+    def __enter__(self) -> Self:
+        self.file = self._part.open("wb")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.file.close()
+            self._part.unlink(missing_ok=True)
+            return
+        with self.file:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        self._part.replace(self._target)
+        folder = os.open(self._target.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

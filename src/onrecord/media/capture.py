@@ -1,0 +1,297 @@
+"""The fold: what the arena holds goes to statistics and, as facts, to the spools it belongs to.
+
+It decides nothing about audio. A datagram that is no RTP is counted and left out.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from onrecord.media.arena import PITCH, SLOT_BYTES, Arena, ArenaView, Rows
+from onrecord.rtp.header import RtpHeaders, parse_headers
+from onrecord.rtp.reception import Batch, ReceptionTable
+from onrecord.spool.format import INBOUND, OUTBOUND, encode_fact, encode_packets
+from onrecord.spool.writer import SpoolWriter
+
+JOURNAL_NAME = "streams"
+MAX_STREAMS = 1 << 16
+
+_JOURNAL_LIMIT = 10_000
+"""Lines after which the journal is written anew."""
+_RTCP_TYPES = range(72, 77)
+"""RTCP sent to the RTP port reads as these payload types (RFC 5761 §4)."""
+
+log = structlog.get_logger()
+
+
+def tracks_of(track: str) -> tuple[int, ...]:
+    """Which tracks a recording of ``both``, ``inbound`` or ``outbound`` keeps."""
+    return {"both": (INBOUND, OUTBOUND), "inbound": (INBOUND,), "outbound": (OUTBOUND,)}[track]
+
+
+@dataclass(slots=True)
+class Recording:
+    """A recording that is being captured."""
+
+    id: str
+    leg_index: int
+    tracks: tuple[int, ...]
+    writer: SpoolWriter
+    started_ns: int
+    failed: bool = False
+    """The last write did not succeed: reported once per run of failures."""
+
+    @property
+    def streams(self) -> Iterator[tuple[int, int]]:
+        """Each stream that it keeps, with its track."""
+        return ((2 * self.leg_index + track, track) for track in self.tracks)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The datagrams of one stream in a fold; arrays as in :class:`onrecord.spool.format.Packets`."""
+
+    stream: int
+    arrival_ns: NDArray[np.int64]
+    size: NDArray[np.uint16]
+    data: NDArray[np.uint8]
+
+
+def read_headers(view: ArenaView, rows: Rows) -> RtpHeaders:
+    """The RTP headers of the rows; ``valid`` is False too for RTCP and what may be cut off."""
+    headers = parse_headers(view.flat, rows.slot * PITCH, rows.size.astype(np.int64))
+    kinds = headers.payload_type
+    keep = (kinds < _RTCP_TYPES.start) | (kinds >= _RTCP_TYPES.stop) | ~headers.marker
+    return headers._replace(valid=headers.valid & keep & (rows.size < SLOT_BYTES))
+
+
+def blocks(view: ArenaView, rows: Rows) -> Iterator[Block]:
+    """The rows' datagrams, copied out of the arena, by stream and within it as they arrived.
+
+    ``rows`` must be sorted by stream.
+    """
+    if not len(rows.slot):
+        return
+    first = np.flatnonzero(np.concatenate([[True], rows.stream[1:] != rows.stream[:-1]]))
+    # To a multiple of four, which leaves 172 bytes, the usual packet, as they are.
+    width = (np.maximum.reduceat(rows.size, first).astype(np.int64) + 3) // 4 * 4
+    data = view.slots[:, : int(width.max())][rows.slot]
+    bounds = [*first.tolist(), len(rows.slot)]
+    widths, streams = width.tolist(), rows.stream[first].tolist()
+    for index, stream in enumerate(streams):
+        part = slice(bounds[index], bounds[index + 1])
+        yield Block(stream, rows.arrival_ns[part], rows.size[part], data[part, : widths[index]])
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to datagrams since the process began."""
+
+    received: int = 0
+    """Valid RTP."""
+    written: int = 0
+    """Rows written to spools; one row may go to several."""
+    folds: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    """By reason: ``oversize``, ``not_rtp``, ``foreign``, ``early``, ``storage``, ``send``, ``codec``."""
+
+
+class Journal:
+    """Which spools each stream belongs to, kept beside the arena for the salvage."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / JOURNAL_NAME
+        self._current: dict[int, list[tuple[str, int]]] = {}
+        self._lines = 0
+        self._fd = self._open(self._path)
+
+    def put(self, stream: int, spools: list[tuple[str, int]]) -> None:
+        """From now on the stream's datagrams belong to these spools and tracks."""
+        if spools:
+            self._current[stream] = spools
+        else:
+            self._current.pop(stream, None)
+        if self._lines >= _JOURNAL_LIMIT + len(self._current):
+            self._rewrite()
+        else:
+            os.write(self._fd, _line(stream, spools))
+            self._lines += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def _rewrite(self) -> None:
+        fresh = self._path.with_suffix(".new")
+        fd = self._open(fresh)
+        os.write(fd, b"".join(_line(*entry) for entry in self._current.items()))
+        fresh.rename(self._path)
+        os.close(self._fd)
+        self._fd, self._lines = fd, len(self._current)
+
+    @staticmethod
+    def _open(path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
+
+def _line(stream: int, spools: Sequence[tuple[str, int]]) -> bytes:
+    return json.dumps([stream, spools]).encode() + b"\n"
+
+
+def read_journal(folder: Path) -> dict[int, list[tuple[Path, int]]]:
+    """The spools of each stream when the process ended; a torn last line is passed over."""
+    found: dict[int, list[tuple[Path, int]]] = {}
+    for line in (folder / JOURNAL_NAME).read_bytes().splitlines():
+        try:
+            stream, spools = json.loads(line)
+        except ValueError:
+            continue
+        found[stream] = [(Path(path), track) for path, track in spools]
+    return found
+
+
+class Capture:
+    """Owns the arena's content, the open spools and the reception statistics."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make arena and journal in ``folder``.
+
+        Raises:
+            OSError: they cannot be made.
+        """
+        self.arena = Arena(folder)
+        self.counts = Counts()
+        self.reception = ReceptionTable(MAX_STREAMS // 2)
+        self.recordings: dict[str, Recording] = {}
+        self._journal = Journal(folder)
+        self._by_stream: dict[int, list[tuple[Recording, int]]] = {}
+        self._recorded = np.zeros(MAX_STREAMS, np.bool_)
+
+    def is_recorded(self, stream: int) -> bool:
+        """Whether a recording keeps the stream."""
+        return stream in self._by_stream
+
+    def start(self, recording: Recording, kind: str, fact: Mapping[str, object]) -> None:
+        """Keep the recording's streams from now on; the fact says so in its spool.
+
+        Raises:
+            OSError: the fact could not be written; nothing is kept.
+        """
+        self.fold_leg(recording.leg_index)
+        recording.writer.append(encode_fact(kind, recording.started_ns, fact))
+        self.recordings[recording.id] = recording
+        for stream, track in recording.streams:
+            self._by_stream.setdefault(stream, []).append((recording, track))
+            self._changed(stream)
+
+    def stop(self, recording: Recording, at_ns: int, reason: str) -> None:
+        """Write what is left of it and a stop fact, and close its spool.
+
+        Raises:
+            OSError: the fact could not be written; the recording has ended all the same.
+        """
+        self.fold_leg(recording.leg_index)
+        del self.recordings[recording.id]
+        for stream, track in recording.streams:
+            self._by_stream[stream].remove((recording, track))
+            self._changed(stream)
+        try:
+            recording.writer.append(encode_fact("stop", at_ns, {"reason": reason}))
+        finally:
+            recording.writer.close()
+
+    def note(self, leg_index: int, kind: str, at_ns: int, fact: Mapping[str, object]) -> None:
+        """Write a fact to every recording of a leg, behind what it received before."""
+        self.fold_leg(leg_index)
+        record = encode_fact(kind, at_ns, fact)
+        for recording in self.of_leg(leg_index):
+            self._append(recording, [record], 0)
+
+    def of_leg(self, leg_index: int) -> list[Recording]:
+        """The recordings of a leg."""
+        return [r for r in self.recordings.values() if r.leg_index == leg_index]
+
+    def fold(self) -> None:
+        """Move everything out of the arena."""
+        rows = self.arena.rows()
+        self._take(rows)
+        self.arena.reset()
+        self.counts.folds += 1
+
+    def fold_leg(self, leg_index: int) -> None:
+        """Move one leg's rows out, so that what changes now does not touch what came before."""
+        rows = self.arena.rows()
+        rows = rows.only(rows.stream >> 1 == leg_index)
+        self._take(rows)
+        self.arena.forget(rows)
+
+    def close(self) -> None:
+        """Fold, and close every file; no fact says that the recordings ended."""
+        self.fold()
+        for recording in self.recordings.values():
+            recording.writer.close()
+        self._journal.close()
+
+    def _take(self, rows: Rows) -> None:
+        if not len(rows.slot):
+            return
+        rows = rows.only(np.argsort(rows.stream, kind="stable"))
+        headers = read_headers(self.arena.view, rows)
+        self._count(rows, headers)
+        self._write(rows.only(headers.valid & self._recorded[rows.stream]))
+
+    def _count(self, rows: Rows, headers: RtpHeaders) -> None:
+        inbound = (rows.stream & 1) == INBOUND
+        received = headers.valid & inbound
+        oversize = int(np.count_nonzero(rows.size >= SLOT_BYTES))
+        invalid = int(np.count_nonzero(~headers.valid)) - oversize
+        self.counts.received += int(np.count_nonzero(received))
+        self.counts.dropped.update(oversize=oversize, not_rtp=invalid)
+        batch = Batch(
+            stream=rows.stream[received] >> 1,
+            ssrc=headers.ssrc[received],
+            sequence=headers.sequence[received],
+            timestamp=headers.timestamp[received],
+            arrival_ns=rows.arrival_ns[received],
+        )
+        self.reception.update(batch)
+
+    def _write(self, rows: Rows) -> None:
+        """One write per recording: both tracks of a leg are neighbours in the sorted rows."""
+        waiting: dict[str, tuple[Recording, list[bytes], int]] = {}
+        for block in blocks(self.arena.view, rows):
+            encoded: dict[int, bytes] = {}
+            for recording, track in self._by_stream[block.stream]:
+                if track not in encoded:
+                    encoded[track] = encode_packets(track, block.arrival_ns, block.size, block.data)
+                _, records, n = waiting.get(recording.id, (recording, [], 0))
+                records.append(encoded[track])
+                waiting[recording.id] = (recording, records, n + len(block.size))
+        for recording, records, n in waiting.values():
+            self._append(recording, records, n)
+
+    def _append(self, recording: Recording, records: list[bytes], rows: int) -> None:
+        try:
+            recording.writer.append(b"".join(records))
+        except OSError as error:
+            self.counts.dropped["storage"] += rows
+            if not recording.failed:
+                log.exception("spool_write_failed", recording_id=recording.id, error=str(error))
+            recording.failed = True
+        else:
+            self.counts.written += rows
+            recording.failed = False
+
+    def _changed(self, stream: int) -> None:
+        kept = self._by_stream.get(stream, [])
+        if not kept:
+            self._by_stream.pop(stream, None)
+        self._recorded[stream] = bool(kept)
+        self._journal.put(stream, [(str(r.writer.path), track) for r, track in kept])

@@ -1,0 +1,225 @@
+"""One leg in the media process: its two sockets, whom it listens to, and what it is sent.
+
+Whom it listens to (RTP bleed): until a source is known the leg *learns*; it accepts the
+negotiated address, or the first source that sends RTP of a negotiated payload type (peers behind
+NAT send from elsewhere). From then on the kernel drops what anybody else sends.
+"""
+
+import contextlib
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+
+from onrecord.core.units import NS_PER_S
+from onrecord.media.outbound import Mapped, OutboundStream, payload_map
+from onrecord.media.sockets import Address, lock, peer_of, unlock
+from onrecord.rtp.header import FIXED_HEADER_BYTES
+from onrecord.rtp.header import VERSION as RTP_VERSION
+from onrecord.rtp.rtcp import (
+    Goodbye,
+    ReceiverReport,
+    ReportBlock,
+    SenderReport,
+    SourceDescription,
+    build_compound,
+    middle_ntp,
+    ntp_time,
+    parse_compound,
+    round_trip_ms,
+)
+from onrecord.sdp.negotiation import Media, MediaDirection
+from onrecord.spool.format import INBOUND, OUTBOUND
+
+_UNSPECIFIED = ("0.0.0.0", "::")
+_SENDING = (MediaDirection.SENDRECV, MediaDirection.SENDONLY)
+_RECEIVING = (MediaDirection.SENDRECV, MediaDirection.RECVONLY)
+_RTCP_BYTES = 1500
+_RTCP_BURST = 32
+"""RTCP datagrams that are read at most in one sweep."""
+
+
+class MediaLeg:
+    """State of one leg; the loop owns it and does the receiving."""
+
+    def __init__(self, name: str, index: int, rtp: socket.socket, rtcp: socket.socket) -> None:
+        self.name = name
+        self.index = index
+        self.rtp = rtp
+        self.rtcp = rtcp
+        self.media: Media | None = None
+        self.source: Address | None = peer_of(rtp)
+        """Whom it is locked to."""
+        self.peer: MediaLeg | None = None
+        """Where what it receives is passed on."""
+        self.mapping: Mapping[int, Mapped] = {}
+        """How its payload types are passed on to ``peer``; empty when nothing may be."""
+        self.silence_when_idle = False
+        self.closed = False
+        self.out = OutboundStream(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
+        self.round_trip_ms: float | None = None
+        self._cname = f"{secrets.token_hex(8)}@onrecord"
+        self._rtcp_source: Address | None = None
+        self._last_sr = 0
+        self._last_sr_ns = 0
+        self._packets_reported = 0
+
+    @property
+    def inbound_key(self) -> int:
+        """Upper half of ``meta`` in the arena for what it receives."""
+        return (2 * self.index + INBOUND) << 16
+
+    @property
+    def outbound_key(self) -> int:
+        """The same for what it is sent."""
+        return (2 * self.index + OUTBOUND) << 16
+
+    @property
+    def may_send(self) -> bool:
+        """The peer takes audio now and has an address."""
+        media = self.media
+        return (
+            media is not None
+            and media.direction in _SENDING
+            and (self.source is not None or media.remote.host not in _UNSPECIFIED)
+        )
+
+    @property
+    def may_receive(self) -> bool:
+        """The peer may send audio now."""
+        return self.media is not None and self.media.direction in _RECEIVING
+
+    def connect(self, media: Media) -> None:
+        """Take what was negotiated; another remote address than before is learnt anew."""
+        before = self.media
+        self.media = media
+        self.out.clock_rate = media.send_codec.clock_rate
+        if before is not None and before.remote != media.remote:
+            self._rtcp_source = None
+            if self.source is not None:
+                unlock(self.rtp)
+                self.source = None
+
+    def route(self) -> None:
+        """Work out anew what is passed on to ``peer``, after either side's media changed."""
+        source, target = self.media, self.peer
+        if source is None or target is None or target.media is None:
+            self.mapping = {}
+        elif self.may_receive and target.may_send:
+            self.mapping = payload_map(source, target.media)
+        else:
+            self.mapping = {}
+
+    def accepts(self, datagram: memoryview, source: Address) -> bool:
+        """Whether a datagram may be kept while it learns; locks to its source if so."""
+        if self.source is not None:
+            return source == self.source
+        media = self.media
+        if media is None or len(datagram) < FIXED_HEADER_BYTES or datagram[0] >> 6 != RTP_VERSION:
+            return False
+        negotiated = source == (media.remote.host, media.remote.port)
+        if not negotiated and datagram[1] & 0x7F not in media.payload_types:
+            return False
+        if lock(self.rtp, source):
+            self.source = source
+        return self.source is not None
+
+    def send(self, datagram: bytes) -> bool:
+        """Send to the learnt source or else to the negotiated address; False when it failed."""
+        try:
+            self._send(datagram)
+        except ConnectionRefusedError:
+            # That was ICMP's word on an earlier packet; this one has not been tried yet.
+            return self._send_again(datagram)
+        except OSError:
+            return False
+        return True
+
+    def read_rtcp(self) -> None:
+        """Take in what the peer reports; datagrams of other hosts are passed over."""
+        for _ in range(_RTCP_BURST):
+            try:
+                data, source = self.rtcp.recvfrom(_RTCP_BYTES)
+            except OSError:
+                return
+            if source[0] in self._hosts():
+                self._rtcp_source = (source[0], source[1])
+                self._reported(data)
+
+    def send_report(self, block: ReportBlock | None, now_ns: int) -> None:
+        """Send SR, or RR when nothing was sent since the last, with SDES (RFC 3550 §6.4)."""
+        blocks = () if block is None else (block,)
+        report: SenderReport | ReceiverReport = ReceiverReport(self.out.ssrc, blocks)
+        if self.out.packets != self._packets_reported:
+            self._packets_reported = self.out.packets
+            report = SenderReport(
+                ssrc=self.out.ssrc,
+                ntp=ntp_time(time.time_ns()),
+                rtp_timestamp=self.out.timestamp_at(now_ns),
+                packets=self.out.packets,
+                octets=self.out.octets,
+                blocks=blocks,
+            )
+        names = SourceDescription({self.out.ssrc: self._cname})
+        self._send_rtcp(build_compound((report, names)))
+
+    def send_goodbye(self) -> None:
+        """Tell the peer that our stream has ended (RFC 3550 §6.6)."""
+        names = SourceDescription({self.out.ssrc: self._cname})
+        bye = Goodbye((self.out.ssrc,))
+        self._send_rtcp(build_compound((ReceiverReport(self.out.ssrc), names, bye)))
+
+    def last_sr(self, now_ns: int) -> tuple[int, int]:
+        """LSR and DLSR for a report block that is sent now."""
+        if not self._last_sr:
+            return 0, 0
+        return self._last_sr, (now_ns - self._last_sr_ns) * 65_536 // NS_PER_S
+
+    def close(self) -> None:
+        """Close the descriptors of this process."""
+        self.closed = True
+        self.rtp.close()
+        self.rtcp.close()
+
+    def _send(self, datagram: bytes) -> None:
+        if self.source is not None:
+            self.rtp.send(datagram)
+        elif self.media is not None:
+            self.rtp.sendto(datagram, (self.media.remote.host, self.media.remote.port))
+
+    def _send_again(self, datagram: bytes) -> bool:
+        try:
+            self._send(datagram)
+        except OSError:
+            return False
+        return True
+
+    def _hosts(self) -> set[str]:
+        hosts = {self.source[0]} if self.source else set()
+        return hosts | {self.media.remote.host} if self.media else hosts
+
+    def _reported(self, data: bytes) -> None:
+        for packet in parse_compound(data):
+            if isinstance(packet, SenderReport):
+                self._last_sr, self._last_sr_ns = middle_ntp(packet.ntp), time.monotonic_ns()
+            if isinstance(packet, SenderReport | ReceiverReport):
+                for block in packet.blocks:
+                    if block.ssrc == self.out.ssrc:
+                        trip = round_trip_ms(block, time.time_ns())
+                        self.round_trip_ms = self.round_trip_ms if trip is None else trip
+
+    def _send_rtcp(self, datagram: bytes) -> None:
+        target = self._rtcp_target()
+        if target is None:
+            return
+        with contextlib.suppress(OSError):  # no route; the next report may pass
+            self.rtcp.sendto(datagram, target)
+
+    def _rtcp_target(self) -> Address | None:
+        """Where reports were heard from; else what was negotiated, unless RTP came from elsewhere."""
+        if self._rtcp_source is not None or self.media is None:
+            return self._rtcp_source
+        remote = self.media.remote
+        if self.source is not None and self.source != (remote.host, remote.port):
+            return self.source[0], self.source[1] + 1
+        return None if remote.host in _UNSPECIFIED else (remote.host, remote.rtcp_port)

@@ -1,0 +1,373 @@
+"""The media process: one loop that ticks, without asyncio (``python -m onrecord.media.process``).
+
+Between ticks it waits for commands of the control process, so that each is carried out at once.
+When the control process goes away, or on SIGTERM, it folds what it holds and exits; recordings
+then have no stop fact, which is how a later start knows that they were cut off.
+"""
+
+import argparse
+import gc
+import heapq
+import itertools
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from onrecord.core.logs import configure_logs
+from onrecord.core.units import NS_PER_MS, NS_PER_S
+from onrecord.media.capture import Capture, Recording, tracks_of
+from onrecord.media.channel import Channel, Message
+from onrecord.media.durability import Syncer
+from onrecord.media.leg import MediaLeg
+from onrecord.media.messages import codec_map, decode_media, encode_stats
+from onrecord.media.outbound import SILENT_FRAME_NS
+from onrecord.media.receiver import Receiver
+from onrecord.media.sockets import allow_descriptors
+from onrecord.rtp.stats import LegStats
+from onrecord.sdp.negotiation import Media, MediaDirection
+from onrecord.spool.writer import SpoolWriter
+
+log = structlog.get_logger()
+
+RELAY_TICK_NS = 5 * NS_PER_MS
+REPORT_NS = NS_PER_S
+RTCP_NS = 5 * NS_PER_S
+
+_LEGS_PER_REPORT = 200
+"""So many figures fit in one message."""
+
+Timer = Callable[[int], int | None]
+"""Called when due, with the time; returns when it is due next, or None for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessConfig:
+    """The command line of a media process."""
+
+    control_fd: int
+    folder: Path
+    """Its own: arena and journal."""
+    data: Path
+    """Whose file system is synced."""
+    tick_ms: int
+    fold_ms: int
+    idle_packet_ms: int
+    log_level: str
+    log_format: str
+
+    def arguments(self) -> list[str]:
+        """The command line that :meth:`parse` reads."""
+        return [f"--{name.replace('_', '-')}={value}" for name, value in asdict(self).items()]
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str]) -> "ProcessConfig":
+        """What :meth:`arguments` made."""
+        parser = argparse.ArgumentParser()
+        for name, kind in cls.__annotations__.items():
+            parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=True)
+        return cls(**vars(parser.parse_args(arguments)))
+
+
+class MediaProcess:
+    """The loop and the commands; everything here runs on one thread."""
+
+    def __init__(self, config: ProcessConfig, channel: Channel) -> None:
+        self._config = config
+        self._channel = channel
+        self._capture = Capture(config.folder)
+        self._receiver = Receiver(self._capture)
+        self._syncer = Syncer(config.data)
+        self._legs: dict[str, MediaLeg] = {}
+        self._free = itertools.count()
+        self._freed: list[int] = []
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._serial = itertools.count()
+        self._ended = False
+        self._late_ticks = 0
+        self._operations: dict[str, Callable[[Message, list[int]], object]] = {
+            "open": self._open,
+            "connect": self._connect,
+            "close": self._close,
+            "bridge": self._bridge,
+            "unbridge": self._unbridge,
+            "start": self._start,
+            "stop": self._stop,
+            "stats": self._stats,
+            "go": self._go,
+        }
+
+    def run(self) -> None:
+        """Until the control process goes away or :meth:`end` is called."""
+        fold_ns = self._config.fold_ms * NS_PER_MS
+        now_ns = time.monotonic_ns()
+        self._later(now_ns + fold_ns, lambda due: self._fold(due, fold_ns))
+        self._later(now_ns + REPORT_NS, self._report)
+        self._channel.send({"ready": True})
+        poll = select.poll()
+        poll.register(self._channel.sock, select.POLLIN)
+        while not self._ended:
+            tick_ns = self._tick_ns()
+            due_ns = now_ns + tick_ns
+            self._wait(poll, due_ns)
+            self._receiver.sweep()
+            now_ns = time.monotonic_ns()
+            if now_ns - due_ns > tick_ns:
+                self._late_ticks += 1
+            else:
+                now_ns = due_ns  # ticks keep to their grid
+            self._run_timers(time.monotonic_ns())
+
+    def end(self) -> None:
+        """Leave the loop at the next tick."""
+        self._ended = True
+
+    def close(self) -> None:
+        """Write what is left. Nothing says that the recordings ended: they did not."""
+        self._receiver.sweep()
+        self._capture.close()
+        self._syncer.close()
+
+    def _tick_ns(self) -> int:
+        tick_ns = self._config.tick_ms * NS_PER_MS
+        return min(tick_ns, RELAY_TICK_NS) if self._receiver.relays else tick_ns
+
+    def _wait(self, poll: select.poll, until_ns: int) -> None:
+        """Until the next tick; commands that come are carried out."""
+        while not self._ended:
+            left_ns = until_ns - time.monotonic_ns()
+            if left_ns <= 0 or not poll.poll(left_ns / NS_PER_MS):
+                return
+            self._answer()
+
+    def _answer(self) -> None:
+        try:
+            while (received := self._channel.receive()) is not None:
+                message, descriptors = received
+                self._channel.send({"id": message["id"], **self._carry_out(message, descriptors)})
+        except (EOFError, ConnectionError):
+            self.end()
+
+    def _carry_out(self, message: Message, descriptors: list[int]) -> dict[str, object]:
+        try:
+            return {"result": self._operations[message["op"]](message, descriptors)}
+        except (OSError, LookupError) as error:
+            log.warning("command_failed", op=message["op"], error=repr(error))
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def _later(self, due_ns: int, timer: Timer) -> None:
+        heapq.heappush(self._timers, (due_ns, next(self._serial), timer))
+
+    def _run_timers(self, now_ns: int) -> None:
+        while self._timers[0][0] <= now_ns:
+            _, serial, timer = heapq.heappop(self._timers)
+            due_ns = timer(now_ns)
+            if due_ns is not None:
+                heapq.heappush(self._timers, (due_ns, serial, timer))
+
+    def _fold(self, now_ns: int, every_ns: int) -> int:
+        self._capture.fold()
+        return now_ns + every_ns
+
+    def _report(self, now_ns: int) -> int:
+        counts = self._capture.counts
+        told = {"received": counts.received, "written": counts.written, "folds": counts.folds}
+        told["late_ticks"] = self._late_ticks
+        self._tell({"counts": told, "dropped": counts.dropped})
+        legs = iter(list(self._legs.values()))
+        while part := list(itertools.islice(legs, _LEGS_PER_REPORT)):
+            self._tell({"legs": {leg.name: encode_stats(self._figures(leg)) for leg in part}})
+        return now_ns + REPORT_NS
+
+    def _tell(self, message: Message) -> None:
+        try:
+            if not self._channel.has_unsent:  # a control process that does not read gets no more
+                self._channel.send(message)
+            else:
+                self._channel.flush()
+        except ConnectionError:
+            self.end()
+
+    # Commands. Each may be repeated: it then changes nothing and answers the same.
+
+    def _go(self, _: Message, __: list[int]) -> None:
+        """Begin to read: all that there was before is known."""
+        self._receiver.paused = False
+
+    def _open(self, message: Message, descriptors: list[int]) -> None:
+        rtp, rtcp = (socket.socket(fileno=fd) for fd in descriptors)
+        name = message["leg"]
+        if name in self._legs:
+            rtp.close()
+            rtcp.close()
+            return
+        leg = MediaLeg(name, self._freed.pop() if self._freed else next(self._free), rtp, rtcp)
+        self._legs[name] = leg
+        self._capture.reception.reset(leg.index, 8000)
+        self._receiver.add(leg)
+
+    def _connect(self, message: Message, _: list[int]) -> None:
+        leg = self._legs[message["leg"]]
+        media = decode_media(message["media"])
+        before = leg.media
+        leg.silence_when_idle = message["silence_when_idle"]
+        if media == before:
+            return
+        self._receiver.sweep()
+        locked = leg.source
+        leg.connect(media)
+        if before is None:
+            now_ns = time.monotonic_ns()
+            self._later(now_ns, lambda due: self._idle(leg, due))
+            self._later(now_ns + RTCP_NS, lambda due: self._rtcp(leg, due))
+        if locked != leg.source:
+            self._receiver.learn(leg)
+        self._capture.reception.set_clock_rate(leg.index, media.send_codec.clock_rate)
+        self._note_media(leg, before, media)
+        for side in (leg, leg.peer):
+            if side is not None:
+                side.route()
+
+    def _note_media(self, leg: MediaLeg, before: Media | None, after: Media) -> None:
+        at_ns = time.monotonic_ns()
+        if codec_map(before) != codec_map(after):
+            self._capture.note(leg.index, "codecs", at_ns, codec_map(after))
+        held = before is not None and before.direction != MediaDirection.SENDRECV
+        holds = after.direction != MediaDirection.SENDRECV
+        if holds:
+            self._capture.note(leg.index, "hold", at_ns, {"direction": str(after.direction)})
+        elif held:
+            self._capture.note(leg.index, "resume_media", at_ns, {})
+
+    def _close(self, message: Message, descriptors: list[int]) -> dict[str, object]:
+        leg = self._legs.get(message["leg"])
+        if leg is None:
+            return encode_stats(LegStats())
+        self._unbridge(message, descriptors)
+        self._receiver.sweep()
+        for recording in self._capture.of_leg(leg.index):
+            self._capture.stop(recording, time.monotonic_ns(), "leg_closed")
+        self._capture.fold_leg(leg.index)
+        figures = self._figures(leg)
+        leg.send_goodbye()
+        self._receiver.remove(leg)
+        leg.close()
+        del self._legs[leg.name]
+        self._freed.append(leg.index)
+        self._syncer.want(bool(self._capture.recordings))
+        return encode_stats(figures)
+
+    def _bridge(self, message: Message, descriptors: list[int]) -> None:
+        first, second = self._legs[message["first"]], self._legs[message["second"]]
+        if first.peer is second and second.peer is first:
+            return
+        for leg in (first, second):
+            self._unbridge({"leg": leg.name}, descriptors)
+        first.peer, second.peer = second, first
+        for leg in (first, second):
+            leg.route()
+            self._receiver.settle(leg)
+
+    def _unbridge(self, message: Message, _: list[int]) -> None:
+        leg = self._legs[message["leg"]]
+        for side in (leg, leg.peer):
+            if side is not None:
+                side.peer = None
+                side.route()
+                self._receiver.settle(side)
+
+    def _start(self, message: Message, _: list[int]) -> int:
+        known = self._capture.recordings.get(message["recording"])
+        if known is not None:
+            return known.started_ns
+        leg = self._legs[message["leg"]]
+        self._receiver.sweep()
+        recording = Recording(
+            id=message["recording"],
+            leg_index=leg.index,
+            tracks=tracks_of(message["track"]),
+            writer=SpoolWriter(Path(message["path"])),
+            started_ns=time.monotonic_ns(),
+        )
+        kind = "media_replaced" if message["resumed"] else "start"
+        try:
+            self._capture.start(recording, kind, codec_map(leg.media))
+        except OSError:
+            recording.writer.close()
+            raise
+        self._syncer.want(wanted=True)
+        return recording.started_ns
+
+    def _stop(self, message: Message, _: list[int]) -> int:
+        recording = self._capture.recordings[message["recording"]]
+        self._receiver.sweep()
+        at_ns = time.monotonic_ns()
+        self._capture.stop(recording, at_ns, message["reason"])
+        self._syncer.want(bool(self._capture.recordings))
+        return at_ns
+
+    def _stats(self, message: Message, _: list[int]) -> dict[str, object]:
+        leg = self._legs[message["leg"]]
+        self._capture.fold_leg(leg.index)
+        return encode_stats(self._figures(leg))
+
+    def _figures(self, leg: MediaLeg) -> LegStats:
+        heard = self._capture.reception.figures(leg.index)
+        return replace(heard, packets_sent=leg.out.packets, round_trip_ms=leg.round_trip_ms)
+
+    # Timers of a leg.
+
+    def _idle(self, leg: MediaLeg, now_ns: int) -> int | None:
+        """Keep a leg that is sent nothing awake with silence.
+
+        The frames are not spooled: silence is what the timeline makes of a track without packets.
+        """
+        if leg.closed or leg.media is None:
+            return None
+        every_ns = self._config.idle_packet_ms * NS_PER_MS
+        if leg.silence_when_idle and leg.peer is None:
+            every_ns = SILENT_FRAME_NS
+        last_ns = leg.out.last_sent_ns
+        if last_ns + every_ns > now_ns:
+            return last_ns + every_ns
+        if leg.may_send:
+            frame = leg.out.silence(leg.media, now_ns)
+            if frame is not None and not leg.send(frame):
+                self._capture.counts.dropped["send"] += 1
+        due_ns = last_ns + 2 * every_ns
+        return due_ns if due_ns > now_ns else now_ns + every_ns
+
+    def _rtcp(self, leg: MediaLeg, now_ns: int) -> int | None:
+        if leg.closed:
+            return None
+        block = self._capture.reception.report(leg.index, *leg.last_sr(now_ns))
+        leg.send_report(block, now_ns)
+        return now_ns + RTCP_NS
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a media process on the descriptor and with the settings of its command line."""
+    config = ProcessConfig.parse(arguments)
+    configure_logs(config.log_level, config.log_format, "media")
+    allow_descriptors()
+    channel = Channel(socket.socket(fileno=config.control_fd))
+    process = MediaProcess(config, channel)
+    signal.signal(signal.SIGTERM, lambda *_: process.end())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the control process's
+    # Nothing on the loop makes cycles, and a collection would stop it for milliseconds.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    process.run()
+    process.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

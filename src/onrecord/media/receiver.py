@@ -1,0 +1,190 @@
+"""Reads the RTP sockets into the arena, once per tick, and passes on what is relayed.
+
+Sockets are in one of three epoll sets by what a packet costs. *Plain*: received straight into the
+arena and looked at by the fold. *Relayed*: sent on at once as well. *Slow*: RTCP, and legs that
+learn their source, which need the sender's address of each datagram. Slow sockets have the
+kernel stamp arrivals, as they may hold what came while no media process was there to read it.
+"""
+
+import select
+import socket
+import time
+from collections.abc import Callable
+
+import structlog
+
+from onrecord.media.arena import PITCH, SLOT_BYTES
+from onrecord.media.capture import Capture
+from onrecord.media.leg import MediaLeg
+from onrecord.media.sockets import STAMP_BYTES, arrival_of, stamp_arrivals
+
+log = structlog.get_logger()
+
+_BATCH = 512
+_RELAY_BATCH = 256
+_MOST_SLOTS = SLOT_BYTES // PITCH
+_MARGIN = (_BATCH + 2 * _RELAY_BATCH) * _MOST_SLOTS
+"""Slots that one round may fill if every datagram is as large as it can be."""
+_ROUNDS = 64
+"""A sweep takes at most so many datagrams of one socket: twice what a peer of 50 packets/s sends
+in a stalled half second, and what bounds a flood to the cost of a hundred peers."""
+_LEARN_BURST = 256
+
+
+class Receiver:
+    """The epoll sets and the sweep over them."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._plain = select.epoll()
+        self._relayed = select.epoll()
+        self._slow = select.epoll()
+        self._plain_reads: dict[int, tuple[int, Callable[[memoryview], int]]] = {}
+        self._relayed_legs: dict[int, MediaLeg] = {}
+        self._slow_reads: dict[int, Callable[[], None]] = {}
+        self.paused = True
+        """Nothing is read: a new media process first learns what it is to go on with."""
+        self._sets = (
+            (self._plain, self._plain_reads),
+            (self._relayed, self._relayed_legs),
+            (self._slow, self._slow_reads),
+        )
+
+    @property
+    def relays(self) -> bool:
+        """Any leg is relayed."""
+        return bool(self._relayed_legs)
+
+    def add(self, leg: MediaLeg) -> None:
+        """Read a leg's sockets from now on; it learns first, even when it is locked already.
+
+        A locked socket may still hold what strangers had sent before the lock.
+        """
+        self._slow.register(leg.rtcp, select.EPOLLIN)
+        self._slow_reads[leg.rtcp.fileno()] = leg.read_rtcp
+        self.learn(leg)
+
+    def learn(self, leg: MediaLeg) -> None:
+        """Look at the source of each of its datagrams until it is locked and drained."""
+        self._take_out(leg.rtp)
+        stamp_arrivals(leg.rtp, wanted=True)
+        self._slow.register(leg.rtp, select.EPOLLIN)
+        self._slow_reads[leg.rtp.fileno()] = lambda: self._read_learning(leg)
+
+    def settle(self, leg: MediaLeg) -> None:
+        """Put a locked leg where it belongs, after its peer came or went."""
+        fd = leg.rtp.fileno()
+        if fd not in self._slow_reads:
+            self._place(leg)
+
+    def remove(self, leg: MediaLeg) -> None:
+        """Read it no more."""
+        self._take_out(leg.rtp)
+        self._take_out(leg.rtcp)
+
+    def sweep(self) -> None:
+        """Take what has come: one datagram of each ready socket per round, until none is ready."""
+        if self.paused:
+            return
+        for fd, _ in self._slow.poll(0):
+            self._slow_reads[fd]()
+        for _ in range(_ROUNDS):
+            now_ns = self._mark(_MARGIN)
+            if not self._sweep_plain() + self._sweep_relayed(now_ns):
+                return
+
+    def _mark(self, slots: int) -> int:
+        if not self._capture.arena.has_room(slots):
+            self._capture.fold()
+            self._capture.arena.has_room(slots)
+        now_ns = time.monotonic_ns()
+        self._capture.arena.mark(now_ns)
+        return now_ns
+
+    def _sweep_plain(self) -> int:
+        arena = self._capture.arena
+        slots, meta, used = arena.slots, arena.meta, arena.used
+        reads = self._plain_reads
+        ready = self._plain.poll(0, _BATCH)
+        try:
+            for fd, _ in ready:
+                key, receive_into = reads[fd]
+                size = receive_into(slots[used])
+                meta[used] = key | size
+                used += 1 if size <= PITCH else -(-size // PITCH)
+        except OSError:
+            # ICMP's word on something sent: reading cleared it. The rest is ready in the next round.
+            self._capture.counts.dropped["icmp"] += 1
+        finally:
+            arena.used = used
+        return len(ready)
+
+    def _sweep_relayed(self, now_ns: int) -> int:
+        arena = self._capture.arena
+        ready = self._relayed.poll(0, _RELAY_BATCH)
+        for fd, _ in ready:
+            leg = self._relayed_legs[fd]
+            slot = arena.slots[arena.used]
+            try:
+                size = leg.rtp.recv_into(slot)
+            except OSError:
+                self._capture.counts.dropped["icmp"] += 1
+                continue
+            arena.took(leg.inbound_key, size)
+            self._pass_on(leg, slot[:size], now_ns)
+        return len(ready)
+
+    def _pass_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
+        peer = leg.peer
+        if peer is None or not leg.mapping:
+            return
+        datagram = peer.out.relayed(packet, leg.mapping, now_ns)
+        if datagram is None:
+            self._capture.counts.dropped["not_relayed"] += 1
+        elif not peer.send(datagram):
+            self._capture.counts.dropped["send"] += 1
+        elif self._capture.is_recorded(peer.outbound_key >> 16):
+            self._capture.arena.put(peer.outbound_key, datagram)
+
+    def _read_learning(self, leg: MediaLeg) -> None:
+        dropped = self._capture.counts.dropped
+        arena = self._capture.arena
+        now_ns = self._mark(2 * _MOST_SLOTS * _LEARN_BURST)
+        utc_offset_ns = time.time_ns() - now_ns
+        for _ in range(_LEARN_BURST):
+            slot = arena.slots[arena.used]
+            try:
+                size, extra, _, source = leg.rtp.recvmsg_into([slot], STAMP_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                dropped["icmp"] += 1
+                continue
+            if leg.accepts(slot[:size], source[:2]):
+                arena.mark(min(arrival_of(extra, utc_offset_ns) or now_ns, now_ns))
+                arena.took(leg.inbound_key, size)
+                self._pass_on(leg, slot[:size], now_ns)
+            else:
+                dropped["early" if leg.media is None else "foreign"] += 1
+        else:
+            return
+        if leg.source is not None:
+            log.info("source_learnt", leg=leg.name, port=leg.source[1])
+            self._place(leg)
+
+    def _place(self, leg: MediaLeg) -> None:
+        self._take_out(leg.rtp)
+        stamp_arrivals(leg.rtp, wanted=False)
+        fd = leg.rtp.fileno()
+        if leg.peer is None:
+            self._plain_reads[fd] = (leg.inbound_key, leg.rtp.recv_into)
+            self._plain.register(fd, select.EPOLLIN)
+        else:
+            self._relayed_legs[fd] = leg
+            self._relayed.register(fd, select.EPOLLIN)
+
+    def _take_out(self, sock: socket.socket) -> None:
+        fd = sock.fileno()
+        for epoll, reads in self._sets:
+            if reads.pop(fd, None) is not None:
+                epoll.unregister(fd)

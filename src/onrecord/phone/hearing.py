@@ -1,0 +1,67 @@
+"""What a phone heard, put in place: datagrams and arrival times in, samples out. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onrecord.audio.g711 import decode_alaw, decode_ulaw
+from onrecord.rtp.header import parse_headers
+from onrecord.sdp.negotiation import Codec
+
+_SAMPLES_PER_MS = 8
+_NEW_ANCHOR_SAMPLES = 4_000
+"""Half a second: a timestamp that is further off its arrival begins a new stretch."""
+_DECODE = {"PCMU": decode_ulaw, "PCMA": decode_alaw}
+
+
+def place(
+    datagrams: Sequence[bytes], arrival_ns: Sequence[int], codecs: Mapping[int, Codec]
+) -> NDArray[np.int16]:
+    """The audio from the first packet on; what was never heard is zero.
+
+    Packets lie where their timestamp says, relative to the first of their stretch; a stretch (a
+    source, or what follows a jump) lies where it arrived. What is not audio of ``codecs`` is left out.
+    """
+    size = np.array([len(datagram) for datagram in datagrams], np.int64)
+    start = np.cumsum(size) - size
+    arena = np.frombuffer(b"".join(datagrams), np.uint8)
+    headers = parse_headers(arena, start, size)
+    valid = np.flatnonzero(headers.valid).tolist()
+    heard = [n for n in valid if _law(codecs, headers.payload_type[n])]
+    pieces = []
+    anchors: dict[int, tuple[int, int]] = {}
+    for n in heard:
+        elapsed = (arrival_ns[n] - arrival_ns[heard[0]]) * _SAMPLES_PER_MS // 1_000_000
+        ssrc, timestamp = int(headers.ssrc[n]), int(headers.timestamp[n])
+        at = _offset(anchors.get(ssrc), timestamp)
+        if at is None or abs(at - elapsed) > _NEW_ANCHOR_SAMPLES:
+            at = elapsed
+            anchors[ssrc] = timestamp, at
+        first = int(headers.payload_start[n])
+        codes = arena[first : first + int(headers.payload_bytes[n])]
+        pieces.append((at, _DECODE[_law(codecs, headers.payload_type[n])](codes)))
+    return _joined(pieces)
+
+
+def _law(codecs: Mapping[int, Codec], payload_type: np.uint8) -> str:
+    codec = codecs.get(int(payload_type))
+    return codec.name if codec is not None and codec.name in _DECODE else ""
+
+
+def _offset(anchor: tuple[int, int] | None, timestamp: int) -> int | None:
+    if anchor is None:
+        return None
+    base, at = anchor
+    # the nearer way round the 32-bit counter
+    return at + (timestamp - base + 2**31) % 2**32 - 2**31
+
+
+def _joined(pieces: Sequence[tuple[int, NDArray[np.int16]]]) -> NDArray[np.int16]:
+    # a packet that overtook the first one lies before it
+    first = min((at for at, _ in pieces), default=0)
+    last = max((at + len(samples) for at, samples in pieces), default=0)
+    whole = np.zeros(last - first, np.int16)
+    for at, samples in pieces:
+        whole[at - first : at - first + len(samples)] = samples
+    return whole

@@ -1,0 +1,158 @@
+"""The audio of one call: a pair of UDP ports, frames sent every 20 ms, everything heard kept."""
+
+import asyncio
+import secrets
+import socket
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onrecord.audio.g711 import encode_alaw, encode_ulaw
+from onrecord.core.clock import Clock
+from onrecord.core.errors import CapacityError
+from onrecord.core.units import NS_PER_S
+from onrecord.phone.hearing import place
+from onrecord.phone.packets import FRAME_SAMPLES, Faults, Packetiser
+from onrecord.sdp.negotiation import Codec, Media, MediaDirection, RtpAddress
+
+_FRAME_NS = 20_000_000
+_PAIR_TRIES = 100
+_SENDS = frozenset({MediaDirection.SENDRECV, MediaDirection.SENDONLY})
+_ENCODE = {"PCMU": encode_ulaw, "PCMA": encode_alaw}
+
+
+@dataclass(slots=True)
+class _Clip:
+    samples: NDArray[np.int16]
+    said: asyncio.Future[None]
+    at: int = 0
+
+
+class Stream(asyncio.DatagramProtocol):
+    """Sends and hears RTP. ``open`` it, ``connect`` it as often as is negotiated, ``close`` it."""
+
+    def __init__(self, clock: Clock, faults: Faults, *, silence: bool) -> None:
+        """``silence``: send packets while there is nothing to say; off: send none (DTX)."""
+        self.datagrams: list[bytes] = []
+        """Everything that arrived, in order."""
+        self.arrival_ns: list[int] = []
+        """When, monotonic."""
+        self.sent_ns: list[int] = []
+        """When each frame was sent or, in silence without packets, would have been; monotonic."""
+        self.media: Media | None = None
+        self._clock = clock
+        self._silence = silence
+        self._period_ns = round(_FRAME_NS / (1 + faults.clock_ppm * 1e-6))
+        self._packetiser = Packetiser(
+            faults, secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
+        )
+        self._codecs: dict[int, Codec] = {}
+        self._clips: deque[_Clip] = deque()
+        self._due_ns = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._rtcp: socket.socket | None = None
+
+    async def open(self, bind: str) -> RtpAddress:
+        """Take an even port and the odd one above it on the address ``bind``.
+
+        Raises:
+            CapacityError: none is free.
+        """
+        rtp, self._rtcp = _pair(bind)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=rtp)
+        port = rtp.getsockname()[1]
+        return RtpAddress(bind, port, port + 1)
+
+    def connect(self, media: Media) -> None:
+        """Exchange audio as agreed; a later agreement replaces it, the frames keep their pace."""
+        self.media = media
+        self._codecs |= media.payload_types
+        if self._timer is None:
+            self._due_ns = self._clock.monotonic_ns()
+            self._tick()
+
+    def close(self) -> None:
+        """Stop; what was heard stays. Clips that were not said in full are cancelled."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        if self._rtcp is not None:
+            self._rtcp.close()
+        for clip in self._clips:
+            clip.said.cancel()
+        self._clips.clear()
+
+    def say(self, samples: NDArray[np.int16]) -> asyncio.Future[None]:
+        """Send ``samples`` after what is queued; done when the last of them is sent."""
+        said = asyncio.get_running_loop().create_future()
+        self._clips.append(_Clip(samples, said))
+        return said
+
+    def heard(self) -> NDArray[np.int16]:
+        """The audio from the first packet on, int16 at 8 kHz; see ``hearing.place``."""
+        return place(self.datagrams, self.arrival_ns, self._codecs)
+
+    def datagram_received(self, data: bytes, addr: Sequence[object]) -> None:  # noqa: ARG002 -- asyncio's signature
+        """Called by the event loop."""
+        self.arrival_ns.append(self._clock.monotonic_ns())
+        self.datagrams.append(data)
+
+    def _tick(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        while self._due_ns <= now_ns:
+            self._send_frame(now_ns)
+            self._due_ns += self._period_ns
+        wait = (self._due_ns - self._clock.monotonic_ns()) / NS_PER_S
+        self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._tick)
+
+    def _send_frame(self, now_ns: int) -> None:
+        media = self.media
+        if media is None or self._transport is None or media.direction not in _SENDS:
+            self._packetiser.frame(0, None)
+            return
+        samples = self._next_samples()
+        encode = _ENCODE[media.send_codec.name]
+        payload = None if samples is None else encode(samples).tobytes()
+        self.sent_ns.append(now_ns)
+        for datagram in self._packetiser.frame(media.send_payload_type, payload):
+            self._transport.sendto(datagram, (media.remote.host, media.remote.port))
+
+    def _next_samples(self) -> NDArray[np.int16] | None:
+        """The next frame, filled up with zeros; None when nothing is to be sent."""
+        frame = np.zeros(FRAME_SAMPLES, np.int16)
+        filled = 0
+        while self._clips and filled < FRAME_SAMPLES:
+            clip = self._clips[0]
+            piece = clip.samples[clip.at : clip.at + FRAME_SAMPLES - filled]
+            frame[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            clip.at += len(piece)
+            if clip.at == len(clip.samples):
+                self._clips.popleft()
+                if not clip.said.done():
+                    clip.said.set_result(None)
+        return frame if filled or self._silence else None
+
+
+def _pair(bind: str) -> tuple[socket.socket, socket.socket]:
+    """Two bound UDP sockets: an even port, and the odd one above it (RFC 3550 §11)."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    for _ in range(_PAIR_TRIES):
+        port = 20_000 + 2 * secrets.randbelow(6_000)  # below Linux's range of ephemeral ports
+        pair = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            for number, opened in enumerate(pair):
+                opened.setblocking(False)
+                opened.bind((bind, port + number))
+        except OSError:
+            for opened in pair:
+                opened.close()
+        else:
+            return pair
+    raise CapacityError("no pair of ports is free for RTP")

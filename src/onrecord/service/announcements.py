@@ -1,0 +1,98 @@
+"""The events of legs and recordings as rows of the outbox: body, destination, and when the sweep may look.
+
+A leg's own webhook URL goes before its application's. ``due_ns`` leaves the process that wrote an event
+the time to make the first attempts itself; only if it died is the event still due after that.
+"""
+
+from collections.abc import Callable
+
+from onrecord.calls.records import Application, Event, Leg, Recording
+from onrecord.core.clock import Clock
+from onrecord.core.ids import EventId, RecordingId, new_uuid
+from onrecord.core.units import NS_PER_MS, NS_PER_S
+from onrecord.rtp.stats import LegStats
+from onrecord.wire import events
+
+GRACE_NS = 15 * NS_PER_S
+"""How long the writer of an event keeps it from the sweep, beside two time-outs of its receiver."""
+
+WriteBody = Callable[[EventId, int], str]
+
+
+class Announcements:
+    """Makes events; ``timeout_ms`` is the receiver's time where the application sets none."""
+
+    def __init__(self, clock: Clock, timeout_ms: int) -> None:
+        self._clock = clock
+        self._timeout_ms = timeout_ms
+
+    def initiated(self, leg: Leg, application: Application) -> Event:
+        """A leg rings or was dialled."""
+        return self._event(
+            "call.initiated", leg, application, lambda i, ns: events.call_initiated(leg, i, ns)
+        )
+
+    def answered(self, leg: Leg, application: Application) -> Event:
+        """A leg is up."""
+        return self._event(
+            "call.answered", leg, application, lambda i, ns: events.call_answered(leg, i, ns)
+        )
+
+    def bridged(self, leg: Leg, application: Application) -> Event:
+        """A leg was joined with another."""
+        return self._event(
+            "call.bridged", leg, application, lambda i, ns: events.call_bridged(leg, i, ns)
+        )
+
+    def hangup(self, leg: Leg, application: Application, stats: LegStats | None) -> Event:
+        """A leg is over."""
+        return self._event(
+            "call.hangup", leg, application, lambda i, ns: events.call_hangup(leg, stats, i, ns)
+        )
+
+    def saved(self, recording: Recording, leg: Leg, application: Application, url: str) -> Event:
+        """A recording's file is stored."""
+        return self._event(
+            "call.recording.saved",
+            leg,
+            application,
+            lambda i, ns: events.recording_saved(recording, leg, url, i, ns),
+            recording.id,
+        )
+
+    def failed(self, recording: Recording, leg: Leg, application: Application) -> Event:
+        """A recording could not be finished, by a fault of ours."""
+        return self._event(
+            "call.recording.error",
+            leg,
+            application,
+            lambda i, ns: events.recording_error(recording, events.REASON_INTERNAL, i, ns, leg),
+            recording.id,
+        )
+
+    def _event(
+        self,
+        kind: str,
+        leg: Leg,
+        application: Application,
+        write: WriteBody,
+        recording_id: RecordingId | None = None,
+    ) -> Event:
+        event_id, now = EventId(new_uuid()), self._clock.utc_ns()
+        own = leg.webhook.url is not None
+        timeout_ms = application.webhook_timeout_ms or self._timeout_ms
+        return Event(
+            id=event_id,
+            type=kind,
+            body=write(event_id, now),
+            occurred_ns=now,
+            application_id=leg.application_id,
+            leg_id=leg.id,
+            session_id=leg.session_id,
+            recording_id=recording_id,
+            url=leg.webhook.url or application.webhook_url,
+            failover_url=leg.webhook.failover_url if own else application.webhook_failover_url,
+            method=leg.webhook.method if own else "POST",
+            timeout_ms=timeout_ms,
+            due_ns=now + GRACE_NS + 2 * timeout_ms * NS_PER_MS,
+        )

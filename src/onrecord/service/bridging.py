@@ -1,0 +1,102 @@
+"""Two answered legs are joined."""
+
+from dataclasses import replace
+
+import structlog
+
+from onrecord.calls.commands import Bridge, CommandResult
+from onrecord.calls.records import LegState, Recording
+from onrecord.core.ids import LegId
+from onrecord.service.edges import Edges, kept_state
+from onrecord.service.ending import Endings
+from onrecord.service.ports import Unit
+from onrecord.service.recording import BY_CALL, Recorder, planned_recording
+from onrecord.service.registry import LiveLeg
+from onrecord.wire import errors
+
+_log = structlog.get_logger()
+
+
+class Bridging:
+    """Called by the holder of both legs' turns."""
+
+    def __init__(self, edges: Edges, recorder: Recorder, endings: Endings) -> None:
+        self._edges = edges
+        self._recorder = recorder
+        self._endings = endings
+
+    async def bridge(self, live: LiveLeg, other: LiveLeg, command: Bridge) -> CommandResult:
+        """Join the legs; a leg that was with another leaves it, and that one is hung up.
+
+        Legs that are with each other already get no second ``call.bridged``.
+
+        Raises:
+            CallerError: one is not answered, has no audio yet, or both are the same.
+        """
+        if live is other:
+            raise errors.unprocessable("A call cannot be bridged with itself.", "/call_control_id")
+        for each in (live, other):
+            if each.leg.state is LegState.RINGING or each.media is None:
+                raise errors.call_not_answered()
+        if live.leg.bridged_to == other.leg.id:
+            return await self._nothing_new(live, command)
+        return await self._join(live, other, command)
+
+    async def _join(self, live: LiveLeg, other: LiveLeg, command: Bridge) -> CommandResult:
+        edges = self._edges
+        legs = (live.leg, other.leg)
+        left = [(leg.id, leg.bridged_to) for leg in legs if leg.bridged_to is not None]
+        for leg_id, _ in left:
+            await edges.media.unbridge(leg_id)
+        state = kept_state(live.leg, command.client_state)
+        first = replace(
+            live.leg, client_state=state, state=LegState.BRIDGED, bridged_to=other.leg.id
+        )
+        second = replace(other.leg, state=LegState.BRIDGED, bridged_to=live.leg.id)
+        events = [
+            edges.announcements.bridged(first, live.application),
+            edges.announcements.bridged(second, other.application),
+        ]
+        await edges.media.bridge(first.id, second.id)
+        begun = await self._begin(live, command)
+
+        def work(unit: Unit) -> None:
+            edges.claim(unit, first.call_control_id, command.command_id)
+            unit.save_leg(first)
+            unit.save_leg(second)
+            for event in events:
+                unit.add_event(event)
+            if begun is not None:
+                unit.add_recording(begun)
+
+        try:
+            await self._recorder.make_durable(begun, work)
+        except BaseException:
+            await edges.media.unbridge(first.id)
+            raise
+        live.leg, other.leg = first, second
+        if begun is not None:
+            self._recorder.enter(live, begun)
+        edges.delivery.submit(events)
+        self._part(left)
+        _log.info("legs_bridged", leg=first.id, other=second.id)
+        return CommandResult(first.call_control_id, begun.id if begun else None)
+
+    def _part(self, left: list[tuple[LegId, LegId]]) -> None:
+        for leg_id, partner_id in left:
+            self._endings.end_partner(leg_id, partner_id)
+
+    async def _begin(self, live: LiveLeg, command: Bridge) -> Recording | None:
+        planned = planned_recording(command.record)
+        return None if planned is None else await self._recorder.begin(live, planned, BY_CALL)
+
+    async def _nothing_new(self, live: LiveLeg, command: Bridge) -> CommandResult:
+        leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+
+        def work(unit: Unit) -> None:
+            self._edges.claim(unit, leg.call_control_id, command.command_id)
+            unit.save_leg(leg)
+
+        await self._edges.store.write(work)
+        live.leg = leg
+        return CommandResult(leg.call_control_id)

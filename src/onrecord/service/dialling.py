@@ -1,0 +1,202 @@
+"""An application places a call."""
+
+import uuid
+from dataclasses import replace
+
+import structlog
+
+from onrecord.calls.addresses import is_e164, through_proxy, user_of
+from onrecord.calls.commands import Dial
+from onrecord.calls.hangup import OurReason
+from onrecord.calls.records import Application, Direction, Leg, LegState
+from onrecord.core.errors import CapacityError
+from onrecord.core.ids import LegId, SessionId, new_call_control_id, new_uuid
+from onrecord.core.logs import mask
+from onrecord.metrics import CALLS
+from onrecord.sdp.negotiation import RtpAddress
+from onrecord.service.edges import Edges
+from onrecord.service.ending import Endings
+from onrecord.service.negotiating import new_sdp_session_id, our_offer
+from onrecord.service.ports import Unit
+from onrecord.service.recording import planned_recording
+from onrecord.service.registry import LiveLeg
+from onrecord.sip.backend import DialRequest
+from onrecord.wire import errors
+
+SCOPE = "dial"
+"""Command ids of dials are one set for the whole server."""
+
+_DIALS = uuid.UUID("5f0c1f4e-6a55-4d3e-9d0a-3f9f8e7f2b61")
+"""Name space (RFC 9562 §5.5) in which a dial's command_id gives the id of its leg."""
+
+_log = structlog.get_logger()
+
+
+class Dialling:
+    """Places calls."""
+
+    def __init__(self, edges: Edges, endings: Endings) -> None:
+        self._edges = edges
+        self._endings = endings
+
+    async def dial(self, command: Dial) -> Leg:
+        """Send an INVITE; a command_id that dialled before gives the leg of then.
+
+        Raises:
+            CallerError: 422 for what the command names wrongly, 503 (10037) when legs or ports ran out.
+        """
+        leg_id = self._leg_id(command)
+        known = self._edges.registry.knows(leg_id)
+        if not known and len(self._edges.registry) >= self._edges.settings.max_legs:
+            raise errors.unavailable("No more calls can be up at the same time.")
+        self._edges.registry.expect(leg_id)
+        async with self._edges.registry.turns([leg_id]):
+            if not self._edges.registry.knows(
+                leg_id
+            ):  # the same dial, just before, came to nothing
+                return await self.dial(command)
+            try:
+                return await self._once(leg_id, command)
+            finally:
+                if self._edges.registry.by_id(leg_id) is None:
+                    self._edges.registry.forget(leg_id)
+
+    def _leg_id(self, command: Dial) -> LegId:
+        """Derived from the command_id, so that a repeat finds the leg whatever came between."""
+        if not command.command_id:
+            return LegId(new_uuid())
+        return LegId(str(uuid.uuid5(_DIALS, command.command_id)))
+
+    async def _once(self, leg_id: LegId, command: Dial) -> Leg:
+        live = self._edges.registry.by_id(leg_id)
+        if live is not None:
+            return live.leg
+        application, earlier = await self._edges.store.read(
+            lambda unit: (
+                unit.application(command.application_id),
+                unit.leg_by_id(leg_id) if command.command_id else None,
+            )
+        )
+        if earlier is not None:
+            return earlier
+        if application is None or not application.active or not application.webhook_url:
+            raise errors.unknown_connection()
+        return await self._place(leg_id, command, application)
+
+    async def _place(self, leg_id: LegId, command: Dial, application: Application) -> Leg:
+        linked = self._linked(command)
+        target = self._target(command.to)
+        try:
+            address = await self._edges.media.open_leg(leg_id)
+        except CapacityError as error:
+            raise errors.unavailable("No RTP port is free.") from error
+        try:
+            leg = self._new_leg(leg_id, command, target, linked)
+            return await self._invite(leg, command, application, address)
+        except BaseException:
+            await self._edges.media.close_leg(leg_id)
+            raise
+
+    async def _invite(
+        self, leg: Leg, command: Dial, application: Application, address: RtpAddress
+    ) -> Leg:
+        edges = self._edges
+        live = LiveLeg(leg, application, address, new_sdp_session_id())
+        live.planned = planned_recording(command.record)
+        live.bridge_on_answer = command.link_to if command.bridge_on_answer else None
+        live.time_limit_secs = command.time_limit_secs
+        request = self._request(leg, command, our_offer(live))
+        try:
+            call_id = edges.signalling.dial(leg.id, request)
+        except CapacityError as error:
+            raise errors.unavailable("The SIP side takes no more calls.") from error
+        except ValueError as error:
+            raise errors.invalid_value("to", f"The address cannot be called: {error}.") from error
+        live.leg = leg = replace(leg, sip_call_id=call_id)
+        await self._write(live, command)
+        self._endings.arm(live, "dial_timeout", command.timeout_secs, OurReason.DIAL_TIMEOUT)
+        CALLS.labels(leg.direction.value).inc()
+        _log.info("call_dialled", leg=leg.id, from_=mask(leg.from_), to=mask(leg.to))
+        return leg
+
+    async def _write(self, live: LiveLeg, command: Dial) -> None:
+        """Leg, event and command id; a leg that cannot be written is not called either."""
+        edges, leg = self._edges, live.leg
+        event = edges.announcements.initiated(leg, live.application)
+
+        def work(unit: Unit) -> None:
+            edges.claim(unit, SCOPE, command.command_id)
+            unit.add_leg(leg)
+            unit.add_event(event)
+
+        try:
+            await edges.store.write(work)
+        except BaseException:
+            edges.signalling.hangup(leg.id)
+            raise
+        edges.registry.add(live)
+        edges.delivery.submit([event])
+
+    def _linked(self, command: Dial) -> Leg | None:
+        if command.link_to is None:
+            return None
+        other = self._edges.registry.by_token(command.link_to)
+        if other is None:
+            raise errors.invalid_call_control_id("/link_to")
+        return other.leg
+
+    def _target(self, to: str) -> str:
+        """The Request-URI: a SIP URI as it is, a number through the outbound proxy.
+
+        Raises:
+            CallerError: 10016, ``to`` is neither; 10015, a number, but there is no proxy.
+        """
+        if user_of(to) is not None or to.lower().startswith(("sip:", "sips:")):
+            return to
+        if not is_e164(to):
+            raise errors.not_e164("to")
+        proxy = self._edges.settings.outbound_proxy
+        if proxy is None:
+            detail = "Numbers can be called only with the setting outbound_proxy; use a SIP URI."
+            raise errors.invalid_value("to", detail)
+        return through_proxy(to, proxy)
+
+    def _request(self, leg: Leg, command: Dial, sdp: str) -> DialRequest:
+        headers = (*command.custom_headers, *command.sip_headers)
+        return DialRequest(
+            target=leg.to_sip_uri,
+            from_uri=leg.from_sip_uri,
+            sdp=sdp,
+            from_name=command.caller_name,
+            transport=command.transport,
+            headers=tuple((header.name, header.value) for header in headers),
+            auth_username=command.auth_username,
+            auth_password=command.auth_password,
+        )
+
+    def _new_leg(self, leg_id: LegId, command: Dial, target: str, linked: Leg | None) -> Leg:
+        settings = self._edges.settings
+        caller = command.from_
+        if not caller.lower().startswith(("sip:", "sips:")):
+            caller = f"sip:{caller}@{settings.advertised_address}"
+        return Leg(
+            id=leg_id,
+            session_id=linked.session_id if linked else SessionId(new_uuid()),
+            call_control_id=new_call_control_id(settings.node),
+            application_id=command.application_id,
+            node=settings.node,
+            direction=Direction.OUTGOING,
+            state=LegState.RINGING,
+            from_=command.from_,
+            to=command.to,
+            from_sip_uri=caller,
+            to_sip_uri=target,
+            caller_name=command.caller_name,
+            sip_call_id="",
+            first_of_session=linked is None,
+            created_ns=self._edges.clock.utc_ns(),
+            client_state=command.client_state,
+            custom_headers=command.custom_headers,
+            sip_headers=command.sip_headers,
+            webhook=command.webhook,
+        )

@@ -1,0 +1,53 @@
+"""What the use cases of live calls reach, in one value that is handed to each of them."""
+
+from dataclasses import dataclass
+
+from onrecord.calls.records import Leg
+from onrecord.core.clock import Clock
+from onrecord.core.settings import Settings
+from onrecord.service.announcements import Announcements
+from onrecord.service.background import Background
+from onrecord.service.delivery import Delivery
+from onrecord.service.ports import MediaPlane, Signalling, Store, Unit
+from onrecord.service.registry import Registry
+from onrecord.service.spools import Spools
+
+
+class Repeated(Exception):  # noqa: N818 -- not an error: the command has been carried out before
+    """A command_id was found taken by the transaction that claims it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The ports and the few objects that all use cases of calls share."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    media: MediaPlane
+    signalling: Signalling
+    delivery: Delivery
+    spools: Spools
+    background: Background
+    registry: Registry
+    announcements: Announcements
+    boot_id: str
+    """Names this boot of the machine: the scope of monotonic times."""
+
+    def claim(self, unit: Unit, scope: str, command_id: str | None) -> None:
+        """Use up a command id in the transaction of what the command does.
+
+        Raises:
+            Repeated: it is taken.
+        """
+        if command_id and not unit.claim_command(scope, command_id, self.clock.utc_ns()):
+            raise Repeated(command_id)
+
+    def utc_of(self, monotonic_ns: int) -> int:
+        """The UTC time of a moment on this boot's monotonic clock."""
+        return self.clock.utc_ns() - (self.clock.monotonic_ns() - monotonic_ns)
+
+
+def kept_state(leg: Leg, client_state: str | None) -> str | None:
+    """The client_state that a leg has after a command: the command's, if it gave one."""
+    return leg.client_state if client_state is None else client_state

@@ -1,0 +1,124 @@
+"""The end of a leg, whoever brings it about: one place, so that there is one ``call.hangup`` per leg.
+
+What we end ourselves is over at once: the SIP side finishes its BYE or CANCEL alone, and what it reports
+of that later finds no leg.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from onrecord.calls.hangup import REJECT_STATUS, Ending, OurReason, outcome
+from onrecord.calls.records import Direction, Leg, LegState, StopReason
+from onrecord.calls.states import LegInput, leg_after
+from onrecord.core.errors import OnrecordError
+from onrecord.core.ids import LegId
+from onrecord.rtp.stats import LegStats
+from onrecord.service.edges import Edges
+from onrecord.service.ports import Unit
+from onrecord.service.recording import Recorder, save_stopped
+from onrecord.service.registry import LiveLeg
+
+_log = structlog.get_logger()
+
+
+class Endings:
+    """Ends legs; every method but ``in_turn`` is called by the holder of the leg's turn."""
+
+    def __init__(self, edges: Edges, recorder: Recorder) -> None:
+        self._edges = edges
+        self._recorder = recorder
+
+    async def end(
+        self,
+        live: LiveLeg,
+        ending: Ending,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        client_state: str | None = None,
+        also: Callable[[Unit], None] = lambda _: None,
+    ) -> None:
+        """Tell the SIP side, close recordings and media, and write all of it in one transaction.
+
+        Even if that transaction fails, the leg is no longer live; its row is ended by the recovery of
+        the next start.
+        """
+        was = live.leg
+        live.cancel_timers()
+        if ending.ours is not None:
+            self._tell(was, ending.ours, headers)
+        live.leg = self._ended(was, ending, client_state)
+        stopped = await self._recorder.halt(live, list(live.recordings), StopReason.HANGUP)
+        stats = await self._close_media(was)
+        event = self._edges.announcements.hangup(live.leg, live.application, stats)
+
+        def work(unit: Unit) -> None:
+            also(unit)
+            unit.save_leg(live.leg)
+            save_stopped(unit, stopped)
+            unit.add_event(event)
+
+        try:
+            await self._edges.store.write(work)
+        finally:
+            self._recorder.leave(live, stopped)
+            self._edges.registry.forget(was.id)
+        _log.info(
+            "leg_ended", leg=was.id, cause=live.leg.hangup_cause, sip=live.leg.sip_hangup_cause
+        )
+        self._edges.delivery.submit([event])
+        if was.bridged_to is not None:
+            self.end_partner(was.id, was.bridged_to)
+
+    def end_partner(self, leg_id: LegId, partner_id: LegId) -> None:
+        """Hang up the leg that was bridged with ``leg_id``, unless it is with another by then."""
+        work = self.in_turn(partner_id, Ending(OurReason.PARTNER), bridged_to=leg_id)
+        self._edges.background.spawn(work, "hangup_partner")
+
+    async def in_turn(
+        self, leg_id: LegId, ending: Ending, *, bridged_to: LegId | None = None
+    ) -> None:
+        """End the leg when its turn comes, if it is still up (and still bridged as given)."""
+        async with self._edges.registry.turns([leg_id]):
+            live = self._edges.registry.by_id(leg_id)
+            if live is not None and (bridged_to is None or live.leg.bridged_to == bridged_to):
+                await self.end(live, ending)
+
+    def arm(self, live: LiveLeg, name: str, secs: float, reason: OurReason) -> None:
+        """End the leg in ``secs`` seconds unless the timer ``name`` is cancelled."""
+
+        async def expire() -> None:
+            async with self._edges.registry.turns([live.leg.id]):
+                if name in live.timers:
+                    await self.end(live, Ending(reason))
+
+        live.timers[name] = self._edges.background.after(secs, expire, name)
+
+    def _tell(self, leg: Leg, reason: OurReason, headers: Sequence[tuple[str, str]]) -> None:
+        if leg.direction is Direction.INCOMING and leg.state is LegState.RINGING:
+            self._edges.signalling.reject(leg.id, REJECT_STATUS.get(reason, 480))
+        else:
+            self._edges.signalling.hangup(leg.id, headers)
+
+    def _ended(self, leg: Leg, ending: Ending, client_state: str | None) -> Leg:
+        answered = leg.state is not LegState.RINGING
+        why = outcome(leg.direction, answered=answered, ending=ending)
+        return replace(
+            leg,
+            state=leg_after(leg.state, LegInput.END) or leg.state,
+            client_state=leg.client_state if client_state is None else client_state,
+            ended_ns=self._edges.clock.utc_ns(),
+            hangup_cause=why.cause,
+            hangup_source=why.source,
+            sip_hangup_cause=why.sip_cause,
+        )
+
+    async def _close_media(self, leg: Leg) -> LegStats | None:
+        """Free the ports; the figures of a leg that had been answered."""
+        try:
+            stats = await self._edges.media.close_leg(leg.id)
+        except (OnrecordError, OSError) as error:
+            _log.warning("media_not_closed", leg=leg.id, error=str(error))
+            return None
+        return stats if leg.answered_ns is not None else None

@@ -1,0 +1,150 @@
+"""A stopped recording becomes a file and a ``call.recording.saved``. Runs in the worker process.
+
+Each line may be the last one before a crash: whatever was done is done again, or found done. The spool is
+removed only after the commit that says that the file is stored.
+"""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from onrecord.calls.records import Application, Event, Leg, Recording, RecordingState
+from onrecord.calls.states import RecordingInput, recording_after
+from onrecord.core.clock import Clock
+from onrecord.core.ids import RecordingId
+from onrecord.core.units import NS_PER_S, iso_millis
+from onrecord.metrics import RECORDINGS
+from onrecord.service.announcements import Announcements
+from onrecord.service.delivery import Delivery
+from onrecord.service.ports import Mastered, Mastering, Storage, Store, Unit
+from onrecord.service.spools import Spools
+
+_NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+_log = structlog.get_logger()
+
+
+class Finishing:
+    """Finishes recordings whose spools are on this machine."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        storage: Storage,
+        mastering: Mastering,
+        spools: Spools,
+        delivery: Delivery,
+        announcements: Announcements,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._storage = storage
+        self._mastering = mastering
+        self._spools = spools
+        self._delivery = delivery
+        self._announcements = announcements
+        self._clock = clock
+
+    async def finish(self, recording_id: RecordingId) -> None:
+        """Master, store, write, tell, clean up. One that is not stopped, or is done, needs nothing.
+
+        Raises:
+            DestinationError: the storage refused; try again later.
+            Exception: what mastering raised.
+        """
+        recording = await self._store.read(lambda unit: unit.recording(recording_id))
+        if recording is not None and recording.state is RecordingState.STOPPED:
+            await self._finish(recording)
+        if recording is None or recording.state in {RecordingState.STOPPED, RecordingState.SAVED}:
+            self._spools.remove(recording_id)
+
+    async def give_up(self, recording_id: RecordingId, reason: str) -> None:
+        """The recording cannot be finished: ``reason`` is for people. Its spool is kept."""
+        event = await self._store.write(lambda unit: self._fail(unit, recording_id, reason))
+        RECORDINGS.labels("failed").inc()
+        _log.error("recording_failed", recording=recording_id, reason=reason)
+        if event is not None:
+            self._delivery.submit([event])
+
+    async def _finish(self, recording: Recording) -> None:
+        part = self._spools.part(recording.id, recording.params.format)
+        spool = self._spools.path(recording.id)
+        mastered = await asyncio.to_thread(self._mastering.master, spool, part)
+        saved = await self._stored(recording, mastered, part)
+        event = await self._store.write(lambda unit: self._save(unit, saved))
+        part.unlink(missing_ok=True)
+        self._spools.remove(recording.id)
+        RECORDINGS.labels("saved").inc()
+        _log.info("recording_saved", recording=saved.id, duration_ms=saved.duration_ms)
+        if event is not None:
+            self._delivery.submit([event])
+
+    async def _stored(self, recording: Recording, mastered: Mastered, part: Path) -> Recording:
+        key = file_key(recording)
+        await self._storage.put(key, part)
+        return replace(
+            recording,
+            state=recording_after(recording.state, RecordingInput.SAVE) or recording.state,
+            started_ns=mastered.started_utc_ns,
+            ended_ns=mastered.ended_utc_ns,
+            duration_ms=mastered.duration_ms,
+            size_bytes=mastered.size_bytes,
+            file_key=key,
+            updated_ns=self._clock.utc_ns(),
+        )
+
+    def _save(self, unit: Unit, saved: Recording) -> Event | None:
+        """Write the row and the event; nothing where somebody else has done so."""
+        now = unit.recording(saved.id)
+        if now is None or now.state is not RecordingState.STOPPED:
+            return None
+        about = _about(unit, saved)
+        if about is not None:
+            saved = replace(saved, client_state=about[0].client_state)
+        unit.save_recording(saved)
+        if about is None or saved.file_key is None:
+            return None
+        url = self._storage.link(saved.file_key, self._clock.utc_ns())
+        event = self._announcements.saved(saved, *about, url)
+        unit.add_event(event)
+        return event
+
+    def _fail(self, unit: Unit, recording_id: RecordingId, reason: str) -> Event | None:
+        recording = unit.recording(recording_id)
+        state = recording and recording_after(recording.state, RecordingInput.FAIL)
+        if recording is None or not state:
+            return None
+        now = self._clock.utc_ns()
+        failed = replace(recording, state=state, failure=reason, updated_ns=now)
+        unit.save_recording(failed)
+        about = _about(unit, failed)
+        if about is None:
+            return None
+        event = self._announcements.failed(failed, *about)
+        unit.add_event(event)
+        return event
+
+
+def file_key(recording: Recording) -> str:
+    """``{YYYY-MM-DD}/{recording_id}/{name}-{unix seconds}.{format}``; the same whenever it is asked for.
+
+    The name is the wanted one with everything that is not a letter, digit, ``.``, ``_`` or ``-`` replaced
+    by ``_``, or the call_leg_id. The folder makes the key unique.
+    """
+    wanted = recording.params.custom_file_name or recording.leg_id
+    name = (
+        "".join(char if char in _NAME_CHARS else "_" for char in wanted).lstrip(".") or "recording"
+    )
+    day = iso_millis(recording.created_ns)[:10]
+    seconds = recording.created_ns // NS_PER_S
+    return f"{day}/{recording.id}/{name}-{seconds}.{recording.params.format}"
+
+
+def _about(unit: Unit, recording: Recording) -> tuple[Leg, Application] | None:
+    """Whom to tell; None when the application has been deleted meanwhile."""
+    leg = unit.leg_by_id(recording.leg_id)
+    application = unit.application(recording.application_id)
+    return None if leg is None or application is None else (leg, application)

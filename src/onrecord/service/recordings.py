@@ -1,0 +1,80 @@
+"""Finished recordings: found, linked to, deleted. One that is not saved (yet) is not to be seen here."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from onrecord.calls.records import (
+    Page,
+    PageRequest,
+    Recording,
+    RecordingFilter,
+    RecordingState,
+)
+from onrecord.core.clock import Clock
+from onrecord.service.ports import Storage, Store, Unit
+from onrecord.wire import errors
+
+_log = structlog.get_logger()
+
+
+class Recordings:
+    """The saved recordings and their files."""
+
+    def __init__(self, store: Store, storage: Storage, clock: Clock) -> None:
+        self._store = store
+        self._storage = storage
+        self._clock = clock
+
+    async def get(self, recording_id: str) -> Recording:
+        """One recording.
+
+        Raises:
+            CallerError: 404, there is none.
+        """
+        recording = await self._store.read(lambda unit: _saved(unit, recording_id))
+        if recording is None:
+            raise errors.not_found("recording")
+        return recording
+
+    async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
+        """A page of recordings, newest first."""
+        return await self._store.read(lambda unit: unit.recordings(wanted, page))
+
+    async def delete(self, recording_id: str) -> Recording:
+        """Remove file and row; returns what it was.
+
+        Raises:
+            CallerError: 404, there is none.
+            DestinationError: the storage kept the file; the recording is still there.
+        """
+        recording = await self.get(recording_id)
+        await self._remove(recording)
+        return recording
+
+    async def delete_many(self, recording_ids: Iterable[str]) -> None:
+        """Remove those that there are; others are no matter."""
+        ids = list(dict.fromkeys(recording_ids))
+        found = await self._store.read(lambda unit: [_saved(unit, i) for i in ids])
+        await asyncio.gather(*(self._remove(recording) for recording in found if recording))
+
+    def link(self, recording: Recording) -> str | None:
+        """A URL that gives the file to anybody for a while; None when there is no file."""
+        if recording.file_key is None:
+            return None
+        return self._storage.link(recording.file_key, self._clock.utc_ns())
+
+    async def _remove(self, recording: Recording) -> None:
+        """The file first: a crash between leaves a row whose deletion can be asked for again."""
+        if recording.file_key is not None:
+            await self._storage.delete(recording.file_key)
+        await self._store.write(lambda unit: unit.remove_recording(recording.id))
+        _log.info("recording_deleted", recording=recording.id)
+
+
+def _saved(unit: Unit, recording_id: str) -> Recording | None:
+    recording = unit.recording(recording_id)
+    if recording is None or recording.state is not RecordingState.SAVED:
+        return None
+    return recording

@@ -1,0 +1,125 @@
+"""The legs that are up on this node: what is known of them beside their durable rows.
+
+Everything here belongs to the event loop of the control process. Each leg has one lock, its *turn*:
+SIP events, commands and timers of a leg are carried out one after another in the order in which they
+came (an ``asyncio.Lock`` is fair). Who needs the turns of two legs takes them in the order of their ids.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from onrecord.calls.commands import CommandResult
+from onrecord.calls.records import Application, Leg, Recording, RecordingParams
+from onrecord.core.ids import CallControlId, LegId, RecordingId
+from onrecord.metrics import LEGS_LIVE
+from onrecord.sdp.negotiation import Answer, Media, RtpAddress
+from onrecord.service.ports import Handle
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRecording:
+    """A recording that begins with the leg's audio."""
+
+    id: RecordingId
+    params: RecordingParams
+
+
+@dataclass(slots=True, eq=False)
+class LiveLeg:
+    """One leg that has not ended. Changed only by the holder of its turn."""
+
+    leg: Leg
+    """The row as it was last written."""
+    application: Application
+    address: RtpAddress
+    """Where we receive its audio."""
+    sdp_session_id: int
+    answer: Answer | None = None
+    """Our answer to the INVITE's offer; None for a late offer and for a leg that we dialled."""
+    media: Media | None = None
+    """What was agreed; None until audio is connected."""
+    sent_sdp: str | None = None
+    """Our last description in this dialog."""
+    sdp_version: int = 0
+    early_sdp: str | None = None
+    """The answer that a provisional response brought (RFC 3261 §13.2.1)."""
+    silence_when_idle: bool = False
+    planned: PlannedRecording | None = None
+    bridge_on_answer: CallControlId | None = None
+    time_limit_secs: float | None = None
+    recordings: dict[RecordingId, Recording] = field(default_factory=dict)
+    """Those that are being captured."""
+    timers: dict[str, Handle] = field(default_factory=dict)
+    """By name, or by the recording that they end."""
+    results: dict[str, CommandResult] = field(default_factory=dict)
+    """What the commands with a command_id answered."""
+
+    def cancel_timer(self, name: str) -> None:
+        """Forget the timer; one that has fired or never was is no matter."""
+        handle = self.timers.pop(name, None)
+        if handle is not None:
+            handle.cancel()
+
+    def cancel_timers(self) -> None:
+        """Forget all timers."""
+        for name in list(self.timers):
+            self.cancel_timer(name)
+
+
+class Registry:
+    """Finds live legs by id and by token, and hands out their turns."""
+
+    def __init__(self) -> None:
+        self._turns: dict[LegId, asyncio.Lock] = {}
+        self._by_id: dict[LegId, LiveLeg] = {}
+        self._by_token: dict[CallControlId, LiveLeg] = {}
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def expect(self, leg_id: LegId) -> None:
+        """Make the leg known, so that what comes for it waits until it has been set up."""
+        self._turns.setdefault(leg_id, asyncio.Lock())
+
+    def knows(self, leg_id: LegId) -> bool:
+        """True from ``expect`` to ``forget``."""
+        return leg_id in self._turns
+
+    def add(self, live: LiveLeg) -> None:
+        """The leg is up and its row is written."""
+        self.expect(live.leg.id)
+        self._by_id[live.leg.id] = live
+        self._by_token[live.leg.call_control_id] = live
+        LEGS_LIVE.set(len(self._by_id))
+
+    def forget(self, leg_id: LegId) -> None:
+        """The leg is over, or came to nothing."""
+        self._turns.pop(leg_id, None)
+        live = self._by_id.pop(leg_id, None)
+        if live is not None:
+            self._by_token.pop(live.leg.call_control_id, None)
+        LEGS_LIVE.set(len(self._by_id))
+
+    def by_id(self, leg_id: LegId) -> LiveLeg | None:
+        """The leg, if it is up."""
+        return self._by_id.get(leg_id)
+
+    def by_token(self, call_control_id: str) -> LiveLeg | None:
+        """The leg, if it is up."""
+        return self._by_token.get(CallControlId(call_control_id))
+
+    def all(self) -> list[LiveLeg]:
+        """Every live leg."""
+        return list(self._by_id.values())
+
+    @asynccontextmanager
+    async def turns(self, leg_ids: Iterable[LegId]) -> AsyncIterator[None]:
+        """Wait for the turns of all ``leg_ids`` and hold them; one that is not known needs none."""
+        async with AsyncExitStack() as held:
+            for leg_id in sorted(set(leg_ids)):
+                lock = self._turns.get(leg_id)
+                if lock is not None:
+                    await held.enter_async_context(lock)
+            yield

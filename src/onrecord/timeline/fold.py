@@ -1,0 +1,232 @@
+"""The fold: facts of a recording go in as they were stored, finished samples come out.
+
+Arrival time is cut into windows of twenty seconds. A window is placed once a packet or a fact
+shows that five more seconds have passed: by then all its packets are there, and the two seconds
+after it, which decide whether a jump of the clocks persists. Samples leave ten seconds behind
+the last window, so that a packet that a stalled network held back still lands in its place.
+
+So the result depends on the facts alone and not on how they were handed over, memory is flat
+whatever the length of the call, and everything between two window edges is done at once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onrecord.audio.g711 import SAMPLE_RATE
+from onrecord.core.units import NS_PER_S
+from onrecord.timeline.anchor import FIRST_MOMENTS
+from onrecord.timeline.deviations import Deviations
+from onrecord.timeline.sequence import Integers
+from onrecord.timeline.track import Arrivals, Track
+
+INBOUND = 0
+OUTBOUND = 1
+TRACKS = ("inbound", "outbound")
+
+NS_PER_SAMPLE = NS_PER_S // SAMPLE_RATE
+WINDOW = 20 * SAMPLE_RATE
+LOOK_AHEAD = FIRST_MOMENTS
+SETTLE = 3 * SAMPLE_RATE
+"""How long after a packet another may be stored that came before it: more than one fold."""
+HORIZON = 10 * SAMPLE_RATE
+MOST_PACKETS = 16_000
+"""Datagrams of one track that are held: 640 a second; what comes above is left out and counted."""
+
+Block = NDArray[np.int16]
+
+
+class _Part(NamedTuple):
+    """Datagrams that were stored together."""
+
+    arrival_ns: Integers
+    size: NDArray[np.integer]
+    data: NDArray[np.uint8]
+
+    def rows(self, chosen: NDArray[np.bool_] | slice) -> "_Part":
+        return _Part(self.arrival_ns[chosen], self.size[chosen], self.data[chosen])
+
+
+class _Inbox:
+    """Datagrams of one track that were not placed yet, as they were stored."""
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self._parts: list[_Part] = []
+
+    def add(self, part: _Part) -> None:
+        """Keep some more; arrays are not copied."""
+        if len(part.arrival_ns):
+            self._parts.append(part)
+            self.packets += len(part.arrival_ns)
+
+    def take(self, start_ns: int, end: int, keep_from: int) -> Arrivals | None:
+        """What arrived before ``end``, by arrival; what came from ``keep_from`` on stays here too."""
+        if not self.packets:
+            return None
+        parts = self._parts
+        arrival = (np.concatenate([part.arrival_ns for part in parts]) - start_ns) // NS_PER_SAMPLE
+        size = np.concatenate([part.size for part in parts]).astype(np.int64)
+        pitch = np.repeat(
+            [part.data.shape[1] for part in parts], [len(part.arrival_ns) for part in parts]
+        )
+        start = np.cumsum(pitch) - pitch
+        arena = np.concatenate([part.data.reshape(-1) for part in parts])
+        if (arrival[1:] < arrival[:-1]).any():
+            by_arrival = np.argsort(arrival, kind="stable")
+            arrival, size, start = arrival[by_arrival], size[by_arrival], start[by_arrival]
+        self._keep(start_ns + keep_from * NS_PER_SAMPLE)
+        seen = int(np.searchsorted(arrival, end))
+        return Arrivals(arrival[:seen], start[:seen], size[:seen], arena)
+
+    def _keep(self, since_ns: int) -> None:
+        """Forget what arrived before ``since_ns``."""
+        parts, self._parts, self.packets = self._parts, [], 0
+        for part in parts:
+            kept = part.arrival_ns >= since_ns
+            if kept.all():
+                self.add(part)
+            elif kept.any():
+                self.add(part.rows(kept))
+
+
+class Timeline:
+    """Folds one recording's facts into samples, both tracks side by side.
+
+    Feed facts and packets in the order in which they were stored; each call returns the blocks
+    that were finished by it, and :meth:`finish` the rest. A block has shape ``(tracks, n)``,
+    int16, 8000 samples a second, tracks in the order given, and continues the one before.
+    Nothing here raises on what packets or facts contain.
+    """
+
+    def __init__(self, start_ns: int, tracks: Sequence[int] = (INBOUND, OUTBOUND)) -> None:
+        """Begin at time zero.
+
+        Args:
+            start_ns: Monotonic time of the first sample, until a ``start`` fact says otherwise.
+            tracks: Which tracks are wanted; packets of others are passed over.
+        """
+        self.start_ns = start_ns
+        self.end_ns: int | None = None
+        """When the recording stopped; None as long as no fact says so."""
+        self._tracks = {number: Track() for number in tracks}
+        self._inboxes = {number: _Inbox() for number in tracks}
+        self._window = 0
+        self._emitted = 0
+        self._fed = False
+
+    def deviations(self, track: int) -> Deviations:
+        """The record of one of the wanted tracks, up to the last window that was placed."""
+        return self._tracks[track].report()
+
+    def fact(self, kind: str, at_ns: int, data: Mapping[str, object]) -> list[Block]:
+        """Take in one fact. A kind that says nothing about time or payloads changes nothing."""
+        if kind == "start" and not self._fed:
+            self.start_ns = at_ns
+        moment = self._samples(at_ns)
+        if kind in {"start", "codecs", "media_replaced"}:
+            self._announce(moment, data)
+        if kind in {"resume_media", "media_replaced"}:
+            for track in self._tracks.values():
+                track.resume(moment)
+        elif kind == "stop":
+            self.end_ns = at_ns
+        return self._pass(moment)
+
+    def packets(
+        self,
+        track: int,
+        arrival_ns: NDArray[np.int64],
+        size: NDArray[np.integer],
+        data: NDArray[np.uint8],
+    ) -> list[Block]:
+        """Take in datagrams of one track.
+
+        Args:
+            track: 0 inbound, 1 outbound.
+            arrival_ns: Monotonic. Shape ``(n,)``.
+            size: Bytes of each datagram. Shape ``(n,)``.
+            data: Row ``i`` starts with datagram ``i``. Shape ``(n, pitch)``; kept, not copied.
+        """
+        inbox = self._inboxes.get(track)
+        if inbox is None or not len(arrival_ns):
+            return []
+        self._fed = True
+        blocks: list[Block] = []
+        while len(arrival_ns):
+            edge_ns = self.start_ns + self._edge * NS_PER_SAMPLE
+            n = len(arrival_ns)
+            if arrival_ns.max() < edge_ns:
+                self._store(track, _Part(arrival_ns, size, data))
+                break
+            n = int(np.argmax(arrival_ns >= edge_ns)) + 1
+            self._store(track, _Part(arrival_ns[:n], size[:n], data[:n]))
+            blocks += self._pass(self._samples(int(arrival_ns[n - 1])))
+            arrival_ns, size, data = arrival_ns[n:], size[n:], data[n:]
+        return blocks
+
+    def finish(self) -> Iterator[Block]:
+        """The blocks that are left, up to the stop fact or, without one, the last packet's end."""
+        while any(inbox.packets for inbox in self._inboxes.values()):
+            self._place_window()
+            yield from self._emit(min(self._window - HORIZON, self._end()))
+        while self._emitted < self._end():
+            yield from self._emit(min(self._emitted + WINDOW, self._end()))
+
+    @property
+    def _edge(self) -> int:
+        """What must have arrived before the window can be placed."""
+        return self._window + WINDOW + LOOK_AHEAD + SETTLE
+
+    def _samples(self, at_ns: int) -> int:
+        return (at_ns - self.start_ns) // NS_PER_SAMPLE
+
+    def _end(self) -> int:
+        if self.end_ns is not None:
+            return self._samples(self.end_ns)
+        return max((track.canvas.end for track in self._tracks.values()), default=0)
+
+    def _announce(self, moment: int, data: Mapping[str, object]) -> None:
+        for number, track in self._tracks.items():
+            if TRACKS[number] in data:
+                track.announce(moment, data[TRACKS[number]])
+
+    def _store(self, number: int, part: _Part) -> None:
+        inbox = self._inboxes[number]
+        room = MOST_PACKETS - inbox.packets
+        if len(part.arrival_ns) > room:
+            self._tracks[number].tally.refused += len(part.arrival_ns) - room
+            part = part.rows(slice(room))
+        inbox.add(part)
+
+    def _pass(self, moment: int) -> list[Block]:
+        """Place and give out what is settled when ``moment`` has come."""
+        blocks: list[Block] = []
+        while moment >= self._edge:
+            self._place_window()
+            blocks += self._emit(self._window - HORIZON)
+        return blocks
+
+    def _place_window(self) -> None:
+        cut = self._window + WINDOW
+        for number, track in self._tracks.items():
+            arrivals = self._inboxes[number].take(self.start_ns, cut + LOOK_AHEAD, cut)
+            if arrivals is not None:
+                track.place(arrivals, cut)
+        self._window = cut
+
+    def _emit(self, end: int) -> Iterator[Block]:
+        """The samples up to ``end``, if there are any that were not given out yet."""
+        n = end - self._emitted
+        if n <= 0:
+            return
+        self._emitted = end
+        canvases = [track.canvas for track in self._tracks.values()]
+        if all(canvas.blank for canvas in canvases):
+            for canvas in canvases:
+                canvas.skip(end)
+            yield np.broadcast_to(np.int16(0), (len(canvases), n))  # costs no memory
+        else:
+            yield np.stack([canvas.take(end) for canvas in canvases])

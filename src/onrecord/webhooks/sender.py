@@ -1,0 +1,162 @@
+"""Sends webhooks over HTTP/1.1 with pooled connections."""
+
+import asyncio
+import ssl
+from typing import NamedTuple
+
+import httpx
+import structlog
+
+from onrecord.calls.records import Attempt, Event
+from onrecord.core.clock import Clock
+from onrecord.core.units import NS_PER_MS, NS_PER_S
+from onrecord.webhooks.request import WebhookRequest, build_request, url_fault
+from onrecord.webhooks.signing import Signer
+
+log = structlog.get_logger()
+
+MOST_REDIRECTS = 3
+MOST_ANSWER_BYTES = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 307, 308})
+_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=4)
+
+
+class _Outcome(NamedTuple):
+    status: int | None
+    error: str | None
+
+
+class HttpSender:
+    """Satisfies ``service.ports.Sender``. Used on one event loop; ``close`` at the end.
+
+    Proxies named by the environment are not used: a receiver is where its URL says.
+
+    Args:
+        private_key: Ed25519, 32 raw bytes.
+        clock: Where times come from.
+    """
+
+    def __init__(self, private_key: bytes, clock: Clock) -> None:
+        self._signer = Signer(private_key)
+        self._clock = clock
+        # One transport for each scheme: trusted roots are only loaded once TLS is used.
+        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def send(self, event: Event, number: int, url: str) -> Attempt:
+        """Sign and send attempt ``number`` to ``url``; never raises: failures are in the attempt."""
+        started_ns = self._clock.utc_ns()
+        headers: dict[str, str] = {}
+        outcome = _refused_url(url)
+        if outcome is None:
+            try:
+                request = build_request(event, number, url, self._signer, started_ns // NS_PER_S)
+                headers = request.headers
+                outcome = await self._within(event.timeout_ms, request)
+            except ValueError as error:
+                outcome = _Outcome(None, f"the event cannot be sent as {event.method}: {error}")
+        return Attempt(
+            event_id=event.id,
+            number=number,
+            url=url,
+            started_ns=started_ns,
+            finished_ns=self._clock.utc_ns(),
+            status=outcome.status,
+            error=outcome.error,
+            request_headers=headers,
+        )
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
+            await transport.aclose()
+
+    async def _within(self, timeout_ms: int, request: WebhookRequest) -> _Outcome:
+        try:
+            async with asyncio.timeout(timeout_ms * NS_PER_MS / NS_PER_S):
+                return await self._exchange(request)
+        except TimeoutError:
+            return _Outcome(
+                None,
+                f"the receiver did not answer within {timeout_ms} ms: make it answer before it works,"
+                " or raise webhook_timeout_secs of the application",
+            )
+        except httpx.InvalidURL as error:
+            return _Outcome(None, _bad_url(str(error)))
+        except (httpx.ConnectError, httpx.ConnectTimeout, OSError) as error:
+            return _Outcome(
+                None,
+                f"no connection to the receiver: {_said(error)}: start it, or correct its URL",
+            )
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            return _Outcome(None, f"the receiver broke off or sent no HTTP: {_said(error)}")
+
+    async def _exchange(self, request: WebhookRequest) -> _Outcome:
+        target = httpx.URL(request.url)
+        for _ in range(MOST_REDIRECTS + 1):
+            status, location = await self._one(request, target)
+            if status not in _REDIRECTS or location is None:
+                return _Outcome(status, _status_fault(status))
+            target = target.join(location)
+            if fault := url_fault(str(target)):
+                return _Outcome(status, f"the receiver redirects to a URL that is not one: {fault}")
+        return _Outcome(status, f"the receiver redirects more than {MOST_REDIRECTS} times")
+
+    async def _one(self, request: WebhookRequest, target: httpx.URL) -> tuple[int, str | None]:
+        message = httpx.Request(
+            request.method, target, headers=request.headers, content=request.body or None
+        )
+        response = await self._transport(target.scheme).handle_async_request(message)
+        try:
+            await _drain(response)
+        finally:
+            await response.aclose()
+        return response.status_code, response.headers.get("location")
+
+    def _transport(self, scheme: str) -> httpx.AsyncHTTPTransport:
+        transport = self._transports.get(scheme)
+        if transport is None:
+            verify = _trusted() if scheme == "https" else False
+            transport = httpx.AsyncHTTPTransport(
+                verify=verify, http1=True, http2=False, limits=_LIMITS, trust_env=False
+            )
+            self._transports[scheme] = transport
+        return transport
+
+
+def _trusted() -> ssl.SSLContext:
+    """The well-known authorities and those of this machine, so that a private one can be added."""
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    return context
+
+
+async def _drain(response: httpx.Response) -> None:
+    """Read a short answer, so that its connection can be used again; drop the rest of a long one."""
+    size = 0
+    stream = response.stream
+    if not isinstance(stream, httpx.AsyncByteStream):
+        return
+    async for part in stream:
+        size += len(part)
+        if size > MOST_ANSWER_BYTES:
+            return
+
+
+def _refused_url(url: str) -> _Outcome | None:
+    fault = url_fault(url)
+    return None if fault is None else _Outcome(None, _bad_url(fault))
+
+
+def _bad_url(fault: str) -> str:
+    return f"the webhook URL cannot be used: {fault}: correct it in the application"
+
+
+def _status_fault(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    return f"the receiver answered {status}: see its own logs"
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,579 @@
+"""The members of every request body, with the words that the OpenAPI document uses for them.
+
+The order of a table is the order in which faults are reported. Fields of record_start follow its
+reference page; the rest follows contract section 8.
+"""
+
+from dataclasses import replace
+
+from onrecord.wire.fields import (
+    ADDRESS_PATTERN,
+    BASE64_PATTERN,
+    Choice,
+    Field,
+    Flag,
+    Group,
+    Integer,
+    ListOf,
+    SingleTarget,
+    Text,
+    is_address,
+    is_base64,
+    is_display_name,
+    is_header_name,
+    is_printable,
+    is_url,
+    is_uuid,
+)
+from onrecord.wire.languages import LANGUAGES
+
+FORMATS = ("wav", "mp3")
+CHANNELS = ("single", "dual")
+TRACKS = ("both", "inbound", "outbound")
+ENGINES = ("A", "B", "deepgram/nova-3")
+DEEPGRAM = "deepgram/nova-3"
+REJECT_CAUSES = ("CALL_REJECTED", "USER_BUSY")
+
+MAX_LENGTH_SECS = 14400
+DIAL_MAX_LENGTH_SECS = 43200
+
+CLIENT_STATE = Text(
+    name="client_state",
+    description=(
+        "Base64 text of yours. It comes back, byte for byte, in every later webhook of the call."
+    ),
+    example="aGF2ZSBhIG5pY2UgZGF5ID1d",
+    pattern=BASE64_PATTERN,
+    check=is_base64,
+)
+COMMAND_ID = Text(
+    name="command_id",
+    description=(
+        "Makes the command safe to repeat: a second command with the same id on the same call "
+        "does nothing and is answered like the first. A UUID is a good choice."
+    ),
+    example="891510ac-f3e4-11e8-af5b-de00688a4901",
+    high=255,
+    check=is_printable,
+)
+CUSTOM_HEADERS = ListOf(
+    name="custom_headers",
+    description="SIP headers to add to the message that the command sends.",
+    example=[{"name": "X-Ticket", "value": "4711"}],
+    high=50,
+    item=Group(
+        name="header",
+        description="One SIP header.",
+        fields=(
+            Text(
+                name="name",
+                description="Name of the header.",
+                example="X-Ticket",
+                required=True,
+                low=1,
+                high=128,
+                check=is_header_name,
+            ),
+            Text(
+                name="value",
+                description="Its value.",
+                example="4711",
+                required=True,
+                high=1024,
+                check=is_printable,
+            ),
+        ),
+    ),
+)
+WEBHOOK_FIELDS: tuple[Field, ...] = (
+    Text(
+        name="webhook_url",
+        description="Where the later webhooks of this call go instead of to its application's URL.",
+        example="https://example.com/telnyx",
+        check=is_url,
+    ),
+    Choice(
+        name="webhook_url_method",
+        description="HTTP method for `webhook_url`.",
+        example="POST",
+        default="POST",
+        values=("POST", "GET"),
+    ),
+)
+
+RECORD_START: tuple[Field, ...] = (
+    Choice(
+        name="format",
+        description="Type of the audio file: `wav` is 16-bit PCM, `mp3` is smaller.",
+        example="mp3",
+        required=True,
+        values=FORMATS,
+    ),
+    Choice(
+        name="channels",
+        description=(
+            "`dual` gives a stereo file: the first leg of the session on channel A (left), all "
+            "others on channel B (right). `single` mixes everything into one channel."
+        ),
+        example="single",
+        required=True,
+        values=CHANNELS,
+    ),
+    CLIENT_STATE,
+    COMMAND_ID,
+    Flag(
+        name="play_beep",
+        description="Play a beep to the party when the recording begins.",
+        example=True,
+    ),
+    Integer(
+        name="max_length",
+        description="Seconds after which the recording stops by itself; 0 means never.",
+        example=100,
+        default=0,
+        low=0,
+        high=MAX_LENGTH_SECS,
+    ),
+    Integer(
+        name="timeout_secs",
+        description=(
+            "Seconds of silence after which the recording stops, counted only once speech was "
+            "heard; 0 means never."
+        ),
+        example=100,
+        default=0,
+        low=0,
+    ),
+    Choice(
+        name="recording_track",
+        description=(
+            "What to record: `inbound` is what the party of this leg says, `outbound` what is "
+            "sent to it. One track alone gives a mono file, whatever `channels` says."
+        ),
+        example="outbound",
+        default="both",
+        values=TRACKS,
+    ),
+    Choice(
+        name="trim",
+        description="`trim-silence` cuts silence off the beginning and the end of the file.",
+        example="trim-silence",
+        values=("trim-silence",),
+    ),
+    Text(
+        name="custom_file_name",
+        description=(
+            "Name of the file instead of the call_leg_id; the Unix time is added in either case."
+        ),
+        example="my_recording_file_name",
+        low=1,
+        high=40,
+    ),
+    Flag(
+        name="transcription",
+        description="Transcribe the recording once it is finished.",
+        example=True,
+        default=False,
+    ),
+    Choice(
+        name="transcription_engine",
+        description=(
+            "Speech engine: `A` (Google), `B` (Telnyx) or `deepgram/nova-3`, which takes only "
+            "`en` and `en-…` languages."
+        ),
+        example="A",
+        default="A",
+        values=ENGINES,
+    ),
+    Choice(
+        name="transcription_language",
+        description="Language that is spoken. Not every engine knows every language.",
+        example="en-US",
+        default="en-US",
+        values=LANGUAGES,
+    ),
+    Flag(
+        name="transcription_profanity_filter",
+        description="Mask swear words; engine `A` only.",
+        example=True,
+        default=False,
+    ),
+    Flag(
+        name="transcription_speaker_diarization",
+        description="Tell speakers apart; engine `A` only.",
+        example=True,
+        default=False,
+    ),
+    Integer(
+        name="transcription_min_speaker_count",
+        description="Fewest speakers to expect; engine `A` only.",
+        example=4,
+        default=2,
+    ),
+    Integer(
+        name="transcription_max_speaker_count",
+        description="Most speakers to expect; engine `A` only. Not below the fewest.",
+        example=4,
+        default=6,
+    ),
+)
+RECORD_START_LENIENT: tuple[Field, ...] = tuple(
+    replace(member, required=False, default="single") if member.name == "channels" else member
+    for member in RECORD_START
+)
+"""For the setting ``strict_channels`` off."""
+
+RECORD_STOP: tuple[Field, ...] = (
+    CLIENT_STATE,
+    COMMAND_ID,
+    Text(
+        name="recording_id",
+        description="The recording to stop; without it all recordings of the call are stopped.",
+        example="6a09cdc3-8948-47f0-aa62-74ac943d6c58",
+        check=is_uuid,
+    ),
+)
+
+RECORD_FROM_ANSWER: tuple[Field, ...] = (
+    Choice(
+        name="record",
+        description="Record the call from its answer on.",
+        example="record-from-answer",
+        values=("record-from-answer",),
+    ),
+    Choice(
+        name="record_channels",
+        description="As `channels` of record_start.",
+        example="dual",
+        default="dual",
+        values=CHANNELS,
+    ),
+    Choice(
+        name="record_format",
+        description="As `format` of record_start.",
+        example="mp3",
+        default="mp3",
+        values=FORMATS,
+    ),
+    Text(
+        name="record_custom_file_name",
+        description="As `custom_file_name` of record_start.",
+        example="my_recording_file_name",
+        low=1,
+        high=40,
+    ),
+    Integer(
+        name="record_max_length",
+        description="As `max_length` of record_start, with a higher bound.",
+        example=1000,
+        default=0,
+        low=0,
+        high=DIAL_MAX_LENGTH_SECS,
+    ),
+    Integer(
+        name="record_timeout_secs",
+        description="As `timeout_secs` of record_start.",
+        example=100,
+        default=0,
+        low=0,
+    ),
+    Choice(
+        name="record_track",
+        description="As `recording_track` of record_start.",
+        example="outbound",
+        default="both",
+        values=TRACKS,
+    ),
+    Choice(
+        name="record_trim",
+        description="As `trim` of record_start.",
+        example="trim-silence",
+        values=("trim-silence",),
+    ),
+)
+
+ANSWER: tuple[Field, ...] = (
+    CLIENT_STATE,
+    COMMAND_ID,
+    CUSTOM_HEADERS,
+    Flag(
+        name="send_silence_when_idle",
+        description="Send silent packets while there is no other audio for the party.",
+        example=False,
+        default=False,
+    ),
+    *WEBHOOK_FIELDS,
+    *RECORD_FROM_ANSWER,
+)
+REJECT: tuple[Field, ...] = (
+    Choice(
+        name="cause",
+        description="What the caller is told: `CALL_REJECTED` (603) or `USER_BUSY` (486).",
+        example="USER_BUSY",
+        required=True,
+        values=REJECT_CAUSES,
+    ),
+    CLIENT_STATE,
+    COMMAND_ID,
+)
+HANGUP: tuple[Field, ...] = (CLIENT_STATE, COMMAND_ID, CUSTOM_HEADERS)
+BRIDGE: tuple[Field, ...] = (
+    Text(
+        name="call_control_id",
+        description="The leg to connect with.",
+        example="v3:MCG3gWxIBlKrZRR4S3Cy4RYnCnpkZmwnvLQhdaWF4wrGDEPDGXVJ0A",
+        required=True,
+        high=512,
+        check=is_printable,
+    ),
+    CLIENT_STATE,
+    COMMAND_ID,
+    *RECORD_FROM_ANSWER,
+)
+
+DIAL: tuple[Field, ...] = (
+    SingleTarget(
+        name="to",
+        description="Whom to call: a +E.164 number or a SIP URI; an array with one of them is fine.",
+        example="sip:bob@192.0.2.10",
+        required=True,
+        high=512,
+        pattern=ADDRESS_PATTERN,
+        check=is_address,
+    ),
+    Text(
+        name="from",
+        description="Who calls: a +E.164 number or a SIP URI.",
+        example="+18005550101",
+        required=True,
+        high=512,
+        pattern=ADDRESS_PATTERN,
+        check=is_address,
+    ),
+    Text(
+        name="connection_id",
+        description="Id of the call control application that the call belongs to.",
+        example="1293384261075731499",
+        required=True,
+        high=64,
+        check=is_printable,
+    ),
+    Text(
+        name="from_display_name",
+        description="Name of the caller to show: letters, digits, blanks and `-_~!.+`.",
+        example="Support desk",
+        high=128,
+        check=is_display_name,
+    ),
+    Integer(
+        name="timeout_secs",
+        description="Seconds to wait for an answer.",
+        example=60,
+        default=30,
+        low=5,
+        high=600,
+    ),
+    Integer(
+        name="time_limit_secs",
+        description="Seconds after which an answered call is hung up.",
+        example=600,
+        default=14400,
+        low=30,
+        high=14400,
+    ),
+    Choice(
+        name="sip_transport_protocol",
+        description="How the INVITE is sent.",
+        example="UDP",
+        default="UDP",
+        values=("UDP", "TCP"),
+    ),
+    Choice(
+        name="media_encryption",
+        description="Encryption of the audio; there is none yet.",
+        example="disabled",
+        default="disabled",
+        values=("disabled",),
+    ),
+    CUSTOM_HEADERS,
+    replace(
+        CUSTOM_HEADERS,
+        name="sip_headers",
+        description="Standard SIP headers to add to the INVITE; only `User-to-User`.",
+        example=[{"name": "User-to-User", "value": "12345"}],
+    ),
+    Text(
+        name="sip_auth_username",
+        description="User name for a digest challenge of the other side.",
+        example="bob",
+        high=256,
+        check=is_printable,
+    ),
+    Text(
+        name="sip_auth_password",
+        description="Password for a digest challenge of the other side.",
+        example="secret",
+        high=256,
+        check=is_printable,
+    ),
+    Text(
+        name="link_to",
+        description="call_control_id of a leg whose session the new leg joins.",
+        example="v3:MCG3gWxIBlKrZRR4S3Cy4RYnCnpkZmwnvLQhdaWF4wrGDEPDGXVJ0A",
+        high=512,
+        check=is_printable,
+    ),
+    Flag(
+        name="bridge_on_answer",
+        description="Connect the new leg with that of `link_to` as soon as it answers.",
+        example=False,
+        default=False,
+    ),
+    CLIENT_STATE,
+    replace(
+        COMMAND_ID,
+        description="Makes dialling safe to repeat: a second dial with the same id does nothing.",
+    ),
+    *WEBHOOK_FIELDS,
+    *RECORD_FROM_ANSWER,
+)
+
+ANCHOR_SITES = (
+    "Latency",
+    "Chicago, IL",
+    "Ashburn, VA",
+    "San Jose, CA",
+    "London, UK",
+    "Chennai, IN",
+    "Amsterdam, Netherlands",
+    "Toronto, Canada",
+    "Sydney, Australia",
+)
+_KEPT = "Kept and shown; without effect on this server."
+_CHANNEL_LIMIT = Integer(name="channel_limit", description=_KEPT, example=10, nullable=True, low=0)
+
+APPLICATION: tuple[Field, ...] = (
+    Text(
+        name="application_name",
+        description="Name of the application, for people.",
+        example="call-router",
+        required=True,
+        high=255,
+        check=is_printable,
+    ),
+    Text(
+        name="webhook_event_url",
+        description="Where the webhooks of the application's calls go.",
+        example="https://example.com/telnyx",
+        required=True,
+        check=is_url,
+    ),
+    Text(
+        name="webhook_event_failover_url",
+        description="Where a webhook goes when the first URL fails.",
+        example="https://failover.example.com/telnyx",
+        nullable=True,
+        check=is_url,
+    ),
+    Integer(
+        name="webhook_timeout_secs",
+        description="Seconds that the receiver may take to answer; null means the server's default.",
+        example=5,
+        nullable=True,
+        low=0,
+        high=30,
+    ),
+    Flag(
+        name="active",
+        description="Off: calls are not given to the application.",
+        example=True,
+        default=True,
+    ),
+    Choice(
+        name="anchorsite_override",
+        description=_KEPT,
+        example="Latency",
+        default="Latency",
+        values=ANCHOR_SITES,
+    ),
+    Choice(
+        name="dtmf_type",
+        description=_KEPT,
+        example="RFC 2833",
+        default="RFC 2833",
+        values=("RFC 2833", "Inband", "SIP INFO"),
+    ),
+    Flag(name="first_command_timeout", description=_KEPT, example=False, default=False),
+    Integer(name="first_command_timeout_secs", description=_KEPT, example=30, default=30, low=0),
+    Choice(
+        name="webhook_api_version",
+        description="Shape of the webhooks; they have that of version 2 whatever is kept here.",
+        example="2",
+        default="2",
+        values=("1", "2"),
+    ),
+    Flag(name="call_cost_in_webhooks", description=_KEPT, example=False, default=False),
+    Flag(name="redact_dtmf_debug_logging", description=_KEPT, example=False, default=False),
+    Group(
+        name="inbound",
+        description="Kept and shown: settings for incoming calls.",
+        example={"channel_limit": 10},
+        fields=(
+            _CHANNEL_LIMIT,
+            Flag(name="shaken_stir_enabled", description=_KEPT, example=False, default=False),
+            Text(name="sip_subdomain", description=_KEPT, example="calls", nullable=True, high=255),
+            Choice(
+                name="sip_subdomain_receive_settings",
+                description=_KEPT,
+                example="from_anyone",
+                default="from_anyone",
+                values=("only_my_connections", "from_anyone"),
+            ),
+        ),
+    ),
+    Group(
+        name="outbound",
+        description="Kept and shown: settings for outgoing calls.",
+        example={"channel_limit": 10},
+        fields=(
+            _CHANNEL_LIMIT,
+            Text(
+                name="outbound_voice_profile_id",
+                description=_KEPT,
+                example="1293384261075731499",
+                nullable=True,
+                high=255,
+            ),
+        ),
+    ),
+    ListOf(
+        name="tags",
+        description="Words of yours that are kept with the application.",
+        example=["support"],
+        high=100,
+        item=Text(name="tag", description="One word.", high=255),
+    ),
+)
+
+PHONE_NUMBER: tuple[Field, ...] = (
+    Text(
+        name="connection_id",
+        description="Id of the application that calls to the number go to.",
+        example="1293384261075731499",
+        required=True,
+        high=64,
+        check=is_printable,
+    ),
+)
+
+RECORDING_IDS: tuple[Field, ...] = (
+    ListOf(
+        name="ids",
+        description="Ids of the recordings to delete; unknown ones are passed over.",
+        example=["6a09cdc3-8948-47f0-aa62-74ac943d6c58"],
+        required=True,
+        low=1,
+        high=1000,
+        item=Text(name="id", description="Id of a recording.", high=255),
+    ),
+)

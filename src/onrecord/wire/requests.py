@@ -1,0 +1,258 @@
+"""Request bodies to commands: every ``parse_*`` takes a JSON value and gives a checked command.
+
+All of them raise :class:`CallerError` with every fault of the body (422), or that it is no object
+(400), and nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from onrecord.calls.commands import (
+    Answer,
+    ApplicationFields,
+    Bridge,
+    Dial,
+    Hangup,
+    RecordStart,
+    RecordStop,
+    Reject,
+)
+from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
+from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
+from onrecord.wire import bodies, errors
+from onrecord.wire.fields import Field, Reading, is_printable, read
+from onrecord.wire.languages import ENGLISH
+
+_MS_PER_S = 1000
+
+
+def parse_record_start(body: object, *, strict_channels: bool = True) -> RecordStart:
+    """POST …/actions/record_start; ``strict_channels`` off takes absent channels for ``single``."""
+    fields = bodies.RECORD_START if strict_channels else bodies.RECORD_START_LENIENT
+    reading = read(fields, _members(body))
+    _check_transcription(reading)
+    reading.refuse_faults()
+    values = reading.values
+    params = RecordingParams(
+        format=values["format"],
+        channels=values["channels"],
+        track=values["recording_track"],
+        custom_file_name=values["custom_file_name"],
+        play_beep=values["play_beep"] or False,
+        max_length_secs=values["max_length"],
+        timeout_secs=values["timeout_secs"],
+        trim=values["trim"],
+        transcription=values["transcription"],
+        transcription_engine=values["transcription_engine"],
+        transcription_language=values["transcription_language"],
+        transcription_profanity_filter=values["transcription_profanity_filter"],
+        transcription_speaker_diarization=values["transcription_speaker_diarization"],
+        transcription_min_speaker_count=values["transcription_min_speaker_count"],
+        transcription_max_speaker_count=values["transcription_max_speaker_count"],
+    )
+    return RecordStart(params, values["client_state"], _command_id(values))
+
+
+def parse_record_stop(body: object) -> RecordStop:
+    """POST …/actions/record_stop."""
+    values = _read(bodies.RECORD_STOP, body)
+    wanted = values["recording_id"]
+    recording_id = None if wanted is None else RecordingId(wanted.lower())
+    return RecordStop(recording_id, values["client_state"], _command_id(values))
+
+
+def parse_answer(body: object) -> Answer:
+    """POST …/actions/answer."""
+    values = _read(bodies.ANSWER, body)
+    return Answer(
+        client_state=values["client_state"],
+        command_id=_command_id(values),
+        custom_headers=_headers(values["custom_headers"]),
+        send_silence_when_idle=values["send_silence_when_idle"],
+        webhook=_webhook(values) if values["webhook_url"] is not None else None,
+        record=_record_from_answer(values),
+    )
+
+
+def parse_reject(body: object) -> Reject:
+    """POST …/actions/reject."""
+    values = _read(bodies.REJECT, body)
+    return Reject(values["cause"], values["client_state"], _command_id(values))
+
+
+def parse_hangup(body: object) -> Hangup:
+    """POST …/actions/hangup."""
+    values = _read(bodies.HANGUP, body)
+    headers = _headers(values["custom_headers"])
+    return Hangup(values["client_state"], _command_id(values), headers)
+
+
+def parse_bridge(body: object) -> Bridge:
+    """POST …/actions/bridge."""
+    values = _read(bodies.BRIDGE, body)
+    return Bridge(
+        other=CallControlId(values["call_control_id"]),
+        client_state=values["client_state"],
+        command_id=_command_id(values),
+        record=_record_from_answer(values),
+    )
+
+
+def parse_dial(body: object) -> Dial:
+    """POST /v2/calls."""
+    reading = read(bodies.DIAL, _members(body))
+    values = reading.values
+    if values["bridge_on_answer"] and values["link_to"] is None and reading.sound("link_to"):
+        reading.add_fault("link_to", errors.missing("link_to"))
+    for at, header in enumerate(values["sip_headers"] or ()):
+        if header["name"].lower() != "user-to-user":
+            fault = errors.not_allowed(f"sip_headers/{at}/name", ["User-to-User"])
+            reading.add_fault("sip_headers", fault)
+    reading.refuse_faults()
+    return _dial(values)
+
+
+def _dial(values: dict[str, Any]) -> Dial:
+    link = values["link_to"]
+    return Dial(
+        application_id=ApplicationId(values["connection_id"]),
+        to=values["to"],
+        from_=values["from"],
+        caller_name=values["from_display_name"] or "",
+        timeout_secs=values["timeout_secs"],
+        time_limit_secs=values["time_limit_secs"],
+        transport=values["sip_transport_protocol"],
+        custom_headers=_headers(values["custom_headers"]),
+        sip_headers=_headers(values["sip_headers"]),
+        auth_username=values["sip_auth_username"],
+        auth_password=values["sip_auth_password"],
+        link_to=None if link is None else CallControlId(link),
+        bridge_on_answer=values["bridge_on_answer"],
+        client_state=values["client_state"],
+        command_id=_command_id(values),
+        webhook=_webhook(values),
+        record=_record_from_answer(values),
+    )
+
+
+def parse_application(body: object, base: Application | None = None) -> ApplicationFields:
+    """POST (``base`` None) and PATCH of an application: what is absent keeps the value of ``base``."""
+    reading = read(bodies.APPLICATION, _members(body))
+    reading.refuse_faults()
+    given = {name: reading.values[name] for name in reading.given}
+    kept = _kept(base) if base else ApplicationFields(name="", webhook_url="")
+    timeout_ms = kept.webhook_timeout_ms
+    if "webhook_timeout_secs" in given:
+        timeout_ms = (given["webhook_timeout_secs"] or 0) * _MS_PER_S or None
+    return ApplicationFields(
+        name=given["application_name"],
+        webhook_url=given["webhook_event_url"],
+        webhook_failover_url=given.get("webhook_event_failover_url", kept.webhook_failover_url),
+        webhook_timeout_ms=timeout_ms,
+        active=given.get("active", kept.active),
+        document=_document(kept, given),
+    )
+
+
+_COLUMNS = frozenset(
+    {
+        "application_name",
+        "webhook_event_url",
+        "webhook_event_failover_url",
+        "webhook_timeout_secs",
+        "active",
+    }
+)
+
+
+def _kept(base: Application) -> ApplicationFields:
+    return ApplicationFields(
+        base.name,
+        base.webhook_url,
+        base.webhook_failover_url,
+        base.webhook_timeout_ms,
+        base.active,
+        base.document,
+    )
+
+
+def _document(kept: ApplicationFields, given: dict[str, Any]) -> dict[str, object]:
+    document = dict(kept.document)
+    for name, value in given.items():
+        if name in _COLUMNS:
+            continue
+        old = document.get(name)
+        if isinstance(value, dict) and isinstance(old, dict):
+            document[name] = old | value
+        else:
+            document[name] = list(value) if isinstance(value, tuple) else value
+    return document
+
+
+def parse_number(address: str, body: object) -> tuple[str, ApplicationId]:
+    """PATCH /v2/phone_numbers/{address}: the checked address and the application to route it to."""
+    path = "phone_number"
+    if not 1 <= len(address) <= 128:
+        raise errors.bad_length(path, 1, 128)
+    if fault := is_printable(path, address):
+        raise fault
+    if address != address.strip() or "@" in address:
+        raise errors.invalid_value(path, "It must be a +E.164 number or the user of a SIP URI.")
+    values = _read(bodies.PHONE_NUMBER, body)
+    return address, ApplicationId(values["connection_id"])
+
+
+def parse_recording_ids(body: object) -> tuple[RecordingId, ...]:
+    """POST /v2/recordings/actions/delete."""
+    values = _read(bodies.RECORDING_IDS, body)
+    return tuple(RecordingId(item.lower()) for item in values["ids"])
+
+
+def _members(body: object) -> dict[str, object]:
+    if not isinstance(body, dict):
+        raise errors.not_an_object()
+    return body
+
+
+def _read(fields: Sequence[Field], body: object) -> dict[str, Any]:
+    reading = read(fields, _members(body))
+    reading.refuse_faults()
+    return reading.values
+
+
+def _check_transcription(reading: Reading) -> None:
+    values = reading.values
+    low, high = "transcription_min_speaker_count", "transcription_max_speaker_count"
+    if reading.sound(low, high) and values[low] > values[high]:
+        reading.add_fault(low, errors.min_above_max(low, high))
+    language = "transcription_language"
+    deepgram = values["transcription_engine"] == bodies.DEEPGRAM
+    if deepgram and reading.sound(language) and values[language] not in ENGLISH:
+        reading.add_fault(language, errors.not_allowed(language, ENGLISH))
+
+
+def _command_id(values: dict[str, Any]) -> str | None:
+    """An empty id would make all commands that carry it one command, so it counts as none."""
+    return values["command_id"] or None
+
+
+def _headers(items: Sequence[dict[str, str]] | None) -> tuple[Header, ...]:
+    return tuple(Header(item["name"], item["value"]) for item in items or ())
+
+
+def _webhook(values: dict[str, Any]) -> WebhookTarget:
+    return WebhookTarget(url=values["webhook_url"], method=values["webhook_url_method"])
+
+
+def _record_from_answer(values: dict[str, Any]) -> RecordingParams | None:
+    if values["record"] is None:
+        return None
+    return RecordingParams(
+        format=values["record_format"],
+        channels=values["record_channels"],
+        track=values["record_track"],
+        custom_file_name=values["record_custom_file_name"],
+        max_length_secs=values["record_max_length"],
+        timeout_secs=values["record_timeout_secs"],
+        trim=values["record_trim"],
+    )

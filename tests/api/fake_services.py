@@ -1,0 +1,300 @@
+"""Scripted use cases behind the real API: they remember what they were asked and answer from memory."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from onrecord.api.services import Services
+from onrecord.calls.commands import (
+    Answer,
+    ApplicationFields,
+    Bridge,
+    CommandResult,
+    Dial,
+    Hangup,
+    RecordStart,
+    RecordStop,
+    Reject,
+)
+from onrecord.calls.records import (
+    Application,
+    Direction,
+    Leg,
+    LegState,
+    Page,
+    PageRequest,
+    PhoneNumber,
+    Recording,
+    RecordingFilter,
+    RecordingParams,
+    RecordingState,
+)
+from onrecord.core.ids import (
+    ApplicationId,
+    CallControlId,
+    LegId,
+    NodeId,
+    RecordingId,
+    SessionId,
+    new_application_id,
+    new_call_control_id,
+    new_uuid,
+)
+from onrecord.wire import errors
+
+KEY = "KEY_test"
+NOW_NS = 1_770_091_506_007_000_000
+PUBLIC_KEY = bytes(range(32))
+
+
+def make_leg(**changes: object) -> Leg:
+    leg = Leg(
+        id=LegId("4e9b7f3c-6f0e-4a52-9d6d-0a7b3c1f2e11"),
+        session_id=SessionId("b3ad1d9e-7c36-4c0e-8f5e-2f3a9c7d6e22"),
+        call_control_id=CallControlId("v3:MCG3gWxIBlKrZRR4S3Cy4RYnCnpkZmwnvLQhdaWF4wrGDEPDGXVJ0A"),
+        application_id=ApplicationId("1293384261075731499"),
+        node=NodeId("n1"),
+        direction=Direction.INCOMING,
+        state=LegState.RINGING,
+        from_="+18005550101",
+        to="+18005550100",
+        from_sip_uri="sip:+18005550101@192.0.2.20",
+        to_sip_uri="sip:+18005550100@192.0.2.10",
+        caller_name="Ann",
+        sip_call_id="a84b4c76e66710@192.0.2.20",
+        first_of_session=True,
+        created_ns=NOW_NS,
+    )
+    return replace(leg, **changes)
+
+
+def make_recording(**changes: object) -> Recording:
+    recording = Recording(
+        id=RecordingId("6a09cdc3-8948-47f0-aa62-74ac943d6c58"),
+        leg_id=LegId("4e9b7f3c-6f0e-4a52-9d6d-0a7b3c1f2e11"),
+        session_id=SessionId("b3ad1d9e-7c36-4c0e-8f5e-2f3a9c7d6e22"),
+        call_control_id=CallControlId("v3:MCG3gWxIBlKrZRR4S3Cy4RYnCnpkZmwnvLQhdaWF4wrGDEPDGXVJ0A"),
+        application_id=ApplicationId("1293384261075731499"),
+        node=NodeId("n1"),
+        state=RecordingState.SAVED,
+        params=RecordingParams(format="mp3", channels="dual"),
+        initiated_by="StartCallRecordingAPI",
+        from_="+18005550101",
+        to="+18005550100",
+        sip_call_id="a84b4c76e66710@192.0.2.20",
+        started_ns=NOW_NS,
+        created_ns=NOW_NS,
+        updated_ns=NOW_NS + 61 * 10**9,
+        ended_ns=NOW_NS + 60 * 10**9,
+        duration_ms=60_000,
+        file_key="2026-02-03/6a09cdc3/name-1770091506.mp3",
+    )
+    return replace(recording, **changes)
+
+
+def page_of(items: list, page: PageRequest) -> Page:
+    first = (page.number - 1) * page.size
+    return Page(tuple(items[first : first + page.size]), page.number, page.size, len(items))
+
+
+@dataclass
+class FakeCalls:
+    legs: dict[str, Leg] = field(default_factory=dict)
+    asked: list[tuple[str | None, object]] = field(default_factory=list)
+    fail: Exception | None = None
+    planned: RecordingId | None = None
+
+    def add(self, leg: Leg) -> Leg:
+        self.legs[leg.call_control_id] = leg
+        return leg
+
+    def _leg(self, token: str, command: object) -> Leg:
+        self.asked.append((token, command))
+        if self.fail is not None:
+            raise self.fail
+        leg = self.legs.get(token)
+        if leg is None:
+            raise errors.invalid_call_control_id()
+        if leg.state is LegState.ENDED:
+            raise errors.call_ended()
+        return leg
+
+    async def dial(self, command: Dial) -> Leg:
+        self.asked.append((None, command))
+        if self.fail is not None:
+            raise self.fail
+        if command.application_id == "404":
+            raise errors.unknown_connection()
+        self.planned = RecordingId(new_uuid()) if command.record else None
+        return self.add(
+            make_leg(
+                call_control_id=new_call_control_id(NodeId("n1")),
+                direction=Direction.OUTGOING,
+                from_=command.from_,
+                to=command.to,
+                client_state=command.client_state,
+            )
+        )
+
+    def planned_recording(self, leg: Leg) -> RecordingId | None:
+        return self.planned
+
+    async def status(self, call_control_id: str) -> Leg:
+        if self.fail is not None:
+            raise self.fail
+        if call_control_id not in self.legs:
+            raise errors.invalid_call_control_id()
+        return self.legs[call_control_id]
+
+    async def answer(self, call_control_id: str, command: Answer) -> CommandResult:
+        leg = self._leg(call_control_id, command)
+        self.legs[call_control_id] = replace(leg, state=LegState.ANSWERED)
+        return CommandResult(
+            leg.call_control_id, RecordingId(new_uuid()) if command.record else None
+        )
+
+    async def reject(self, call_control_id: str, command: Reject) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
+    async def hangup(self, call_control_id: str, command: Hangup) -> CommandResult:
+        leg = self._leg(call_control_id, command)
+        ended = replace(leg, state=LegState.ENDED, ended_ns=NOW_NS + 5 * 10**9)
+        self.legs[call_control_id] = ended
+        return CommandResult(leg.call_control_id)
+
+    async def bridge(self, call_control_id: str, command: Bridge) -> CommandResult:
+        leg = self._leg(call_control_id, command)
+        if command.other not in self.legs:
+            raise errors.invalid_call_control_id("/call_control_id")
+        return CommandResult(leg.call_control_id)
+
+    async def record_start(self, call_control_id: str, command: RecordStart) -> CommandResult:
+        leg = self._leg(call_control_id, command)
+        if leg.state is LegState.RINGING:
+            raise errors.call_not_answered()
+        return CommandResult(leg.call_control_id, RecordingId(new_uuid()))
+
+    async def record_stop(self, call_control_id: str, command: RecordStop) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
+
+@dataclass
+class FakeApplications:
+    rows: dict[str, Application] = field(default_factory=dict)
+
+    async def create(self, fields: ApplicationFields) -> Application:
+        return self._put(new_application_id(), fields)
+
+    def _put(self, application_id: ApplicationId, fields: ApplicationFields) -> Application:
+        row = Application(
+            application_id,
+            fields.name,
+            fields.webhook_url,
+            fields.webhook_failover_url,
+            fields.webhook_timeout_ms,
+            fields.active,
+            fields.document,
+            NOW_NS,
+            NOW_NS,
+        )
+        self.rows[application_id] = row
+        return row
+
+    async def get(self, application_id: str) -> Application:
+        if application_id not in self.rows:
+            raise errors.not_found("application")
+        return self.rows[application_id]
+
+    async def list(
+        self, page: PageRequest, *, name_contains: str | None = None, sort: str = "created_at"
+    ) -> Page[Application]:
+        wanted = (name_contains or "").lower()
+        return page_of([row for row in self.rows.values() if wanted in row.name.lower()], page)
+
+    async def update(self, application_id: str, fields: ApplicationFields) -> Application:
+        return self._put((await self.get(application_id)).id, fields)
+
+    async def delete(self, application_id: str) -> Application:
+        await self.get(application_id)
+        return self.rows.pop(application_id)
+
+
+@dataclass
+class FakeRecordings:
+    rows: dict[str, Recording] = field(default_factory=dict)
+    wanted: RecordingFilter | None = None
+
+    async def get(self, recording_id: str) -> Recording:
+        if recording_id not in self.rows:
+            raise errors.not_found("recording")
+        return self.rows[recording_id]
+
+    async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
+        self.wanted = wanted
+        return page_of(list(self.rows.values()), page)
+
+    async def delete(self, recording_id: str) -> Recording:
+        await self.get(recording_id)
+        return self.rows.pop(recording_id)
+
+    async def delete_many(self, recording_ids: object) -> None:
+        for recording_id in recording_ids:
+            self.rows.pop(recording_id, None)
+
+    def link(self, recording: Recording) -> str | None:
+        return f"http://127.0.0.1/files/{recording.file_key}?expires=1&signature=s"
+
+
+@dataclass
+class FakeNumbers:
+    rows: dict[str, PhoneNumber] = field(default_factory=dict)
+
+    async def route(self, address: str, application_id: ApplicationId) -> PhoneNumber:
+        if application_id == "404":
+            raise errors.unknown_connection()
+        self.rows[address] = PhoneNumber(address, application_id, NOW_NS, NOW_NS)
+        return self.rows[address]
+
+    async def list(self, page: PageRequest) -> Page[PhoneNumber]:
+        return page_of(list(self.rows.values()), page)
+
+
+class FakeKeys:
+    async def check(self, presented: str) -> bool:
+        return presented == KEY
+
+
+class FakeAccount:
+    async def public_key(self) -> bytes:
+        return PUBLIC_KEY
+
+
+@dataclass
+class FakeFiles:
+    folder: Path
+
+    async def path_for(self, key: str, expires: str, signature: str) -> Path:
+        if signature != "good":
+            raise errors.link_refused()
+        return self.folder / key
+
+
+@dataclass
+class Fakes:
+    """All fakes of one server."""
+
+    files: FakeFiles
+    calls: FakeCalls = field(default_factory=FakeCalls)
+    applications: FakeApplications = field(default_factory=FakeApplications)
+    recordings: FakeRecordings = field(default_factory=FakeRecordings)
+    numbers: FakeNumbers = field(default_factory=FakeNumbers)
+
+    def services(self) -> Services:
+        return Services(
+            self.calls,
+            self.applications,
+            self.recordings,
+            self.numbers,
+            FakeKeys(),
+            FakeAccount(),
+            self.files,
+        )

@@ -1,0 +1,184 @@
+"""The worker on a real database: what it runs, how often, and when it gives up."""
+
+import asyncio
+import contextlib
+import time
+from datetime import timedelta
+
+import pytest
+
+from onrecord.calls.records import RecordingState
+from onrecord.core.errors import CapacityError
+from onrecord.database import Database
+from onrecord.jobs import JobClient, Worker, prepare
+from onrecord.jobs.worker import prune
+from stored_records import a_recording, jobs_of
+
+
+class Bench:
+    """A database, a worker, and what its jobs did."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.url = f"sqlite:///{folder}/onrecord.db"
+        self.jobs = JobClient(self.url)
+        self.database = Database(self.url, jobs=self.jobs)
+        self.finished: list[str] = []
+        self.delivered: list[tuple[str, int]] = []
+        self.given_up: list[tuple[str, str]] = []
+        self.at_once = self.most_at_once = 0
+        self.is_busy = True
+
+    def worker(self, **how):
+        async def finish(recording_id):
+            self.finished.append(recording_id)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            await asyncio.sleep(0.02)
+            self.at_once -= 1
+            if recording_id.startswith("recording-bad"):
+                raise OSError("no room")
+
+        async def deliver(event_id, number):
+            self.delivered.append((event_id, number))
+            if event_id == "event-bad" and len(self.delivered) == 1:
+                raise OSError("no database")
+
+        async def give_up(recording_id, reason):
+            self.given_up.append((recording_id, reason))
+            if len(self.given_up) == 1:
+                raise OSError("no database")
+
+        async def busy():
+            return self.is_busy
+
+        how = {"retry_secs": (0.05, 0.05)} | how
+        locks = self.folder / "locks"
+        return Worker(
+            self.url, "n1", finish, deliver, give_up=give_up, busy=busy, locks=locks, **how
+        )
+
+    def stopped(self, *names):
+        def work(unit):
+            for name in names:
+                recording = a_recording(name, state=RecordingState.STOPPED)
+                unit.add_recording(recording)
+                unit.enqueue_finish(recording.id)
+
+        return self.database.write(work)
+
+
+@pytest.fixture
+async def bench(tmp_path):
+    made = Bench(tmp_path)
+    await made.database.start()
+    await asyncio.to_thread(prepare, made.url)
+    yield made
+    await made.database.close()
+    made.jobs.close()
+
+
+@contextlib.asynccontextmanager
+async def running(worker):
+    task = asyncio.create_task(worker.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition, secs=10.0):
+    deadline = time.monotonic() + secs
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+async def test_jobs_run_once_two_at_a_time_and_leave_nothing(bench):
+    numbers = range(20)
+    await bench.stopped(*numbers)
+    await bench.database.write(lambda unit: unit.enqueue_delivery("event-1", 2, 0.0))
+    async with running(bench.worker()):
+        await until(lambda: len(bench.finished) == 20 and bench.delivered)
+        # Queued again it is not run again.
+        await bench.database.write(lambda unit: unit.enqueue_finish("recording-3"))
+        started = time.monotonic()
+        await bench.stopped("late")
+        await until(lambda: "recording-late" in bench.finished)
+        assert time.monotonic() - started < 1
+        await until_all_ended(bench)
+        assert await prune(timedelta(0)) == 22
+    assert sorted(bench.finished) == sorted(f"recording-{n}" for n in [*numbers, "late"])
+    assert bench.delivered == [("event-1", 2)]
+    assert bench.most_at_once == 2
+    assert bench.given_up == []
+    assert await bench.database.read(jobs_of) == []
+
+
+async def until_all_ended(bench):
+    while True:
+        jobs = await bench.database.read(jobs_of)
+        if all(status == "SUCCESS" for _, _, status, _ in jobs):
+            return
+        await asyncio.sleep(0.02)
+
+
+async def test_a_job_that_raises_is_tried_again_and_then_given_up(bench):
+    await bench.stopped("bad")
+    await bench.database.write(lambda unit: unit.enqueue_delivery("event-bad", 3, 0.0))
+    async with running(bench.worker()):
+        await until(lambda: len(bench.given_up) == 2 == len(bench.delivered))
+    assert bench.finished == ["recording-bad"] * 3
+    # The first time it could not be told.
+    assert bench.given_up == [("recording-bad", "OSError: no room")] * 2
+    assert bench.delivered == [("event-bad", 3)] * 2
+
+
+async def test_a_delayed_job_waits(bench):
+    asked = time.monotonic()
+    await bench.database.write(lambda unit: unit.enqueue_delivery("event-1", 2, 1.5))
+    async with running(bench.worker()):
+        await until(lambda: bench.delivered)
+    assert 1.4 < time.monotonic() - asked < 6
+
+
+async def test_a_job_cut_short_by_a_stop_runs_again(bench):
+    began = asyncio.Event()
+
+    async def never_ends(recording_id):
+        began.set()
+        await asyncio.Event().wait()
+
+    worker = bench.worker()
+    worker._finish = never_ends
+    await bench.stopped("1")
+    async with running(worker):
+        await asyncio.wait_for(began.wait(), 10)
+    assert bench.finished == []
+    async with running(bench.worker()):
+        await until(lambda: bench.finished == ["recording-1"])
+        await until(lambda: not list((bench.folder / "locks").glob("*.deaths")))
+
+
+async def test_a_node_has_one_worker_and_an_idle_one_polls_less(bench):
+    bench.is_busy = False
+
+    def polls(unit):
+        rows = unit._connection.exec_driver_sql("SELECT name, polling_interval_sec FROM queues")
+        return dict(tuple(row) for row in rows)
+
+    async with running(bench.worker()):
+        await until_equal(bench, polls, {"delivery": 4.0, "spool.n1": 1.0})
+        with pytest.raises(CapacityError, match="n1 has a worker"):
+            await bench.worker().run()
+        bench.is_busy = True
+        await until_equal(bench, polls, {"delivery": 1.0, "spool.n1": 0.1})
+
+
+async def until_equal(bench, read, wanted):
+    deadline = time.monotonic() + 10
+    while await bench.database.read(read) != wanted:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
