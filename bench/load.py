@@ -56,6 +56,8 @@ class Load:
 
     async def finish(self) -> dict[str, Any]:
         """Waits until every stream is done; the generator's figures."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         output, _ = await self._process.communicate()
         if self._process.returncode:
             raise RuntimeError("the load generator failed; its message is above")

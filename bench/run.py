@@ -20,6 +20,7 @@ from typing import Any
 from bench import audio, commands, load, processes
 from bench.scenario import Application, Result, recorded_calls
 from bench.server import Server, allow_descriptors, free_ports
+from bench.web import ApiError
 
 ROLES = ("control", "media", "worker")
 IDLE_S = 20
@@ -176,10 +177,13 @@ def show(report: dict[str, Any]) -> None:
     row("sum / floor", f"{total / floor:.2f}")
     row("media, µs a packet", f"{report['cpu']['media'] / sent * 1e6:.2f}")
     row("call-minutes a core records, by the media process", f"{60 / costs['media']:.0f} at once")
-    row("packets sent / received by the server / dropped",
-        f"{sent} / {report['received']:.0f} / {report['dropped']:.0f}")  # fmt: skip
+    row("packets sent / received by the server", f"{sent} / {sum(report['received'].values()):.0f}")
+    dropped = ", ".join(f"{count:.0f} {why}" for why, count in report["dropped"].items())
+    row("datagrams not kept", dropped or "none")
     row("frames in the files: exact / silent inside / other",
         f"{content['exact']} / {content['silent']} / {content['other']}")  # fmt: skip
+    for role in ("control", "worker"):
+        row(f"CPU ms a call, {role}", f"{report['cpu'][role] / report['calls'] * 1000:.1f}")
     row("calls saved / failed", f"{content['files']} / {sum(report['failures'].values())}")
     row("record_start p50 / p99", latencies(report["record_start_s"]))
     row("BYE sent to call.recording.saved received p50 / p99", latencies(report["saved_after_s"]))
@@ -252,5 +256,5 @@ async def main() -> None:
 if __name__ == "__main__":
     try:
         asyncio.run(main())
-    except (processes.ProcessEndedError, RuntimeError) as error:
+    except (processes.ProcessEndedError, RuntimeError, ApiError, OSError, EOFError) as error:
         sys.exit(f"{error}\nThe server's log is bench/build/server.log")

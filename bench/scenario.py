@@ -29,8 +29,9 @@ class Result:
     load: dict[str, Any] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
     memory: dict[str, processes.Memory] = field(default_factory=dict)
-    received: float = 0.0
-    dropped: float = 0.0
+    received: dict[str, float] = field(default_factory=dict)
+    dropped: dict[str, float] = field(default_factory=dict)
+    """By reason."""
     resent: int = 0
 
 
@@ -104,8 +105,9 @@ async def recorded_calls(
     result.cpu = {k: v - before[k] for k, v in processes.cpu_of(server.pids).items()}
     after = await application.client.get("/metrics")
     for name in ("received", "dropped"):
-        metric_name = f"onrecord_rtp_{name}_total"
-        setattr(result, name, metric(after, metric_name) - metric(text, metric_name))
+        was, now = (metric(page, f"onrecord_rtp_{name}_total") for page in (text, after))
+        grown = {label: value - was.get(label, 0) for label, value in now.items()}
+        setattr(result, name, {label: count for label, count in grown.items() if count})
     result.resent = application.phones.resent
     return result
 

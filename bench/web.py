@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any, cast
 
 Json = dict[str, Any]
@@ -24,7 +23,8 @@ class Connection:
 
     async def request(self, method: str, path: str, body: Json | None = None) -> bytes:
         """The body of the answer; raises ``ApiError`` unless the status is 2xx."""
-        if self._streams is None:
+        if self._streams is None or self._streams[0].at_eof():  # closed for idleness
+            self.close()
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
         text = b"" if body is None else json.dumps(body).encode()
@@ -159,12 +159,11 @@ async def serve_webhooks(events: Events) -> tuple[asyncio.Server, int]:
     return server, int(server.sockets[0].getsockname()[1])
 
 
-def metric(text: str, name: str, labels: Mapping[str, str] | None = None) -> float:
-    """The sum of a metric's samples in Prometheus text."""
-    total = 0.0
+def metric(text: str, name: str) -> dict[str, float]:
+    """The samples of a metric in Prometheus text, by the value of its label (empty without one)."""
+    samples = {}
     for line in text.splitlines():
         if line.startswith(name) and line[len(name)] in " {":
-            wanted = labels or {}
-            if all(f'{key}="{value}"' in line for key, value in wanted.items()):
-                total += float(line.rsplit(" ", 1)[1])
-    return total
+            label = line.partition('="')[2].partition('"')[0]
+            samples[label] = float(line.rsplit(" ", 1)[1])
+    return samples

@@ -1,4 +1,4 @@
-"""Writes ``docs/reference`` from the code: settings, metrics, errors, events, states.
+"""Writes ``docs/reference`` from the code: routes, settings, metrics, errors, events, states.
 
 Run it after a change: ``python docs/generate.py``. A test fails while the pages are out of date.
 """  # noqa: INP001 - a script beside the pages that it makes, not a package
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from prometheus_client.metrics import MetricWrapperBase
 
 from onrecord import metrics
+from onrecord.api import openapi
 from onrecord.calls import records, states
 from onrecord.core.errors import CallerError
 from onrecord.core.ids import (
@@ -31,6 +32,9 @@ from onrecord.wire import errors, events
 
 State = TypeVar("State", bound=StrEnum)
 Input = TypeVar("Input", bound=StrEnum)
+
+MOST_VALUES = 12
+"""More values than these are counted, not listed."""
 
 FOLDER = Path(__file__).parent / "reference"
 MARK = "<!-- Made by docs/generate.py from the code; do not edit. -->\n\n"
@@ -283,6 +287,62 @@ def _machine(name: str, moves: Mapping[tuple[State, Input], State]) -> str:
     )
 
 
+def routes_page() -> str:
+    """Every route, and the members of every request's body."""
+    document = openapi.document()
+    schemas = document["components"]["schemas"]
+    rows, bodies = [], ""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            name = f"`{method.upper()} {path}`"
+            rows.append((name, operation["summary"], ", ".join(operation["responses"])))
+            body = operation.get("requestBody")
+            if body:
+                schema = next(iter(body["content"].values()))["schema"]
+                members = schemas[schema["$ref"].rpartition("/")[2]]
+                bodies += f"\n## {operation['summary']}\n\n{name}\n\n{_members(members)}"
+    return (
+        "# API routes\n\n"
+        "A running server gives the same as OpenAPI 3.1 at `/openapi.json` and as a page at `/docs`. Routes below\n"
+        "`/v2` need `Authorization: Bearer KEY`; links to files carry their permission with them. Members of a\n"
+        "body that are not listed are ignored.\n\n"
+        + table(["route", "what", "answers"], rows)
+        + bodies
+    )
+
+
+def _members(schema: Mapping[str, Any]) -> str:
+    required = set(schema.get("required", ()))
+    rows = [
+        (
+            f"`{name}`" + (" (required)" if name in required else ""),
+            _kind(member),
+            f"`{json.dumps(member['default'])}`" if "default" in member else "",
+            rest_to_markdown(member.get("description")),
+        )
+        for name, member in schema.get("properties", {}).items()
+    ]
+    return table(["member", "type", "default", "meaning"], rows) if rows else "No members.\n"
+
+
+def _kind(member: Mapping[str, Any]) -> str:
+    """Type, values and bounds of a member, in short."""
+    if "enum" in member and len(member["enum"]) <= MOST_VALUES:
+        return ", ".join(f"`{value}`" for value in member["enum"])
+    kind = member.get("type", "object")
+    text = " or ".join(kind) if isinstance(kind, list) else str(kind)
+    low = member.get("minimum", member.get("minLength", member.get("minItems")))
+    high = member.get("maximum", member.get("maxLength", member.get("maxItems")))
+    unit = {"string": " characters", "array": " items"}.get(text, "")
+    if low is None and high is None:
+        return text + (f", one of {len(member['enum'])}" if "enum" in member else "")
+    if high is None:
+        return f"{text}, at least {low}{unit}"
+    return f"{text}, {f'{low} to' if low is not None else 'at most'} {high}{unit}"
+
+
 def sip_page() -> str:
     """The four transaction machines."""
     page = (
@@ -333,6 +393,7 @@ def _after(row: transactions.Row) -> tuple[str, str, str]:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "routes.md": routes_page,
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "errors.md": errors_page,

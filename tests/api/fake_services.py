@@ -102,6 +102,8 @@ class FakeCalls:
     asked: list[tuple[str | None, object]] = field(default_factory=list)
     fail: Exception | None = None
     planned: RecordingId | None = None
+    any_leg: Leg | None = None
+    """Stands for every token that is not known."""
 
     def add(self, leg: Leg) -> Leg:
         self.legs[leg.call_control_id] = leg
@@ -111,12 +113,16 @@ class FakeCalls:
         self.asked.append((token, command))
         if self.fail is not None:
             raise self.fail
-        leg = self.legs.get(token)
+        leg = self.legs.get(token, self.any_leg)
         if leg is None:
             raise errors.invalid_call_control_id()
         if leg.state is LegState.ENDED:
             raise errors.call_ended()
         return leg
+
+    def _replace(self, token: str, leg: Leg) -> None:
+        if token in self.legs:
+            self.legs[token] = leg
 
     async def dial(self, command: Dial) -> Leg:
         self.asked.append((None, command))
@@ -141,13 +147,14 @@ class FakeCalls:
     async def status(self, call_control_id: str) -> Leg:
         if self.fail is not None:
             raise self.fail
-        if call_control_id not in self.legs:
+        leg = self.legs.get(call_control_id, self.any_leg)
+        if leg is None:
             raise errors.invalid_call_control_id()
-        return self.legs[call_control_id]
+        return leg
 
     async def answer(self, call_control_id: str, command: Answer) -> CommandResult:
         leg = self._leg(call_control_id, command)
-        self.legs[call_control_id] = replace(leg, state=LegState.ANSWERED)
+        self._replace(call_control_id, replace(leg, state=LegState.ANSWERED))
         return CommandResult(
             leg.call_control_id, RecordingId(new_uuid()) if command.record else None
         )
@@ -158,12 +165,12 @@ class FakeCalls:
     async def hangup(self, call_control_id: str, command: Hangup) -> CommandResult:
         leg = self._leg(call_control_id, command)
         ended = replace(leg, state=LegState.ENDED, ended_ns=NOW_NS + 5 * 10**9)
-        self.legs[call_control_id] = ended
+        self._replace(call_control_id, ended)
         return CommandResult(leg.call_control_id)
 
     async def bridge(self, call_control_id: str, command: Bridge) -> CommandResult:
         leg = self._leg(call_control_id, command)
-        if command.other not in self.legs:
+        if command.other not in self.legs and self.any_leg is None:
             raise errors.invalid_call_control_id("/call_control_id")
         return CommandResult(leg.call_control_id)
 

@@ -677,6 +677,62 @@ async def test_bridges_in_opposite_directions_do_not_lock_each_other(bench):
     assert bench.media.bridges == {frozenset((leg_a, leg_b))}
 
 
+# A database that fails for a while
+
+
+async def test_an_end_that_cannot_be_written_is_written_later(bench, monkeypatch):
+    leg_id, token = await bench.answered()
+    result = await bench.calls.record_start(token, RecordStart(WAV))
+
+    async def full(work):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.database, "write", full)
+        await bench.far_ends(leg_id)
+        assert bench.timers.fire(1.0) == 1
+        await bench.settle()
+    assert (await bench.row(leg_id)).state is LegState.ANSWERED
+    assert len(bench.edges.registry) == 0
+    assert (await refused(bench.calls.hangup(token, Hangup())))[1] == "90018"
+    assert bench.timers.fire(2.0) == 1
+    await bench.settle()
+    assert (await bench.row(leg_id)).state is LegState.ENDED
+    assert (await bench.recording(result.recording_id)).state is RecordingState.STOPPED
+    assert bench.receiver.types(leg_id)[-1] == "call.hangup"
+    assert bench.sip.of(leg_id)[-1][0] == "answer"
+
+
+async def test_a_call_that_cannot_be_written_is_refused(bench, monkeypatch):
+    async def full(work):
+        raise OSError("disk full")
+
+    leg_id = await bench.incoming()
+    token = await bench.token(leg_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.database, "write", full)
+        late = await bench.incoming()
+        with pytest.raises(OSError, match="disk full"):
+            await bench.calls.answer(token, Answer(record=WAV))
+        with pytest.raises(OSError, match="disk full"):
+            await dialled(bench)
+    assert bench.sip.of(late) == [("reject", 500)]
+    assert bench.sip.verbs[-1][0] == "hangup"
+    assert bench.sip.of(leg_id) == [("ring", None)]
+    assert set(bench.media.legs) == {leg_id}
+    assert list(bench.spools.recordings()) == []
+    assert (await bench.calls.answer(token, Answer(record=WAV))).recording_id is not None
+
+
+async def test_a_session_refresh_leaves_the_media_alone(bench):
+    leg_id, _ = await bench.answered()
+    before = bench.media.legs[leg_id]
+    bench.calls.on_sip_event(OfferReceived(leg_id, OFFER))
+    await bench.settle()
+    assert bench.sip.of(leg_id)[-1][0] == "accept_offer"
+    assert bench.media.legs[leg_id] is before
+
+
 # Closing, and callers that go away
 
 

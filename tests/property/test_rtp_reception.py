@@ -72,7 +72,9 @@ def test_as_packet_by_packet(folds, first):
             assert figures.packets_received == truth.received
             if truth.ssrc is not None:
                 assert figures.packets_lost == max(truth.expected - truth.received, 0)
-                assert figures.jitter_max_ms == pytest.approx(truth.jitter_max * 1000 / RATE, abs=1e-6)
+                assert figures.jitter_max_ms == pytest.approx(
+                    truth.jitter_max * 1000 / RATE, abs=1e-6
+                )
                 block = table.report(stream, 0, 0)
                 assert (block.ssrc, block.highest_sequence) == (truth.ssrc, truth.highest)
                 assert block.jitter == pytest.approx(truth.jitter, abs=1)

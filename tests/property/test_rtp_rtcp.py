@@ -53,7 +53,11 @@ def test_noise_never_raises(data):
     parse_compound(data)
 
 
-@given(st.integers(200, 204), st.integers(0, 63), st.binary(max_size=80).map(lambda b: b[: len(b) // 4 * 4]))
+@given(
+    st.integers(200, 204),
+    st.integers(0, 63),
+    st.binary(max_size=80).map(lambda b: b[: len(b) // 4 * 4]),
+)
 def test_framed_noise_never_raises(kind, count_and_padding, body):
     head = bytes((0x80 | count_and_padding, kind)) + (len(body) // 4).to_bytes(2, "big")
     parse_compound(head + body)
@@ -70,11 +74,11 @@ def test_bytes_of_a_sender_report():
 
 def test_bytes_of_sdes_end_at_a_multiple_of_four():
     data = build_compound([ReceiverReport(1), SourceDescription({2: "abc"})])
-    assert data.hex() == "80c90001" "00000001" "81ca0003" "00000002" "0103616263000000"
+    assert data.hex() == "80c900010000000181ca0003000000020103616263000000"
 
 
 def test_padding_of_the_last_packet_is_left_out():
-    assert parse_compound(bytes.fromhex("a0c90002" "00000007" "00000004")) == (ReceiverReport(7),)
+    assert parse_compound(bytes.fromhex("a0c900020000000700000004")) == (ReceiverReport(7),)
 
 
 def test_an_unknown_kind_is_passed_over():

@@ -148,6 +148,18 @@ class CallsMachine(RuleBasedStateMachine):
             self.ours.append(leg)
         return leg
 
+    @rule(target=legs)
+    def answered(self):
+        leg = self.world.run(self.bench.answered())
+        self.ours.append(leg)
+        return leg
+
+    @rule(target=legs, other=legs, record=st.one_of(st.none(), PARAMS))
+    def answered_and_bridged(self, other, record):
+        leg = self.answered()
+        self.bridge(leg, other, None, record)
+        return leg
+
     # Commands
 
     @rule(leg=legs, command_id=IDS, state=STATES, record=st.one_of(st.none(), PARAMS))
@@ -248,6 +260,14 @@ class CallsMachine(RuleBasedStateMachine):
             assert live.leg.bridged_to == row.bridged_to
 
     @invariant()
+    def bridged_legs_are_bridged_with_each_other(self):
+        live = {live.leg.id: live.leg for live in self.bench.edges.registry.all()}
+        for leg in live.values():
+            assert (leg.state is LegState.BRIDGED) == (leg.bridged_to is not None)
+            if leg.bridged_to is not None:
+                assert live[leg.bridged_to].bridged_to == leg.id
+
+    @invariant()
     def what_is_captured_is_recording(self):
         unfinished = self.world.run(
             self.bench.database.read(
@@ -296,7 +316,7 @@ def test_calls_machine():
     try:
         with structlog.testing.capture_logs():
             run = settings(
-                max_examples=40,
+                max_examples=60,
                 stateful_step_count=25,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from onrecord.timeline import Timeline
 from onrecord.timeline.sequence import EPOCH, MAX_DROPOUT, Point, first_of_each, unwrap
 from sim.rtpsim import FRAME, Network, Sender, columns, fold, run, send

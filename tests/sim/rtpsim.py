@@ -7,6 +7,7 @@ finished samples alone. All of it follows from the seed.
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from onrecord.audio.g711 import decode_alaw, decode_ulaw
 from onrecord.timeline import Timeline
 
@@ -206,7 +207,7 @@ def _keys(samples):
     return key
 
 
-def run(sender: Sender, network: Network = Network(), seed: int = 1, **how) -> Score:  # noqa: B008
+def run(sender: Sender, network: Network = Network(), seed: int = 1, **how) -> Score:
     """Send, fold and score."""
     packets = send(sender, network, seed)
     length = sender.seconds + 0.5

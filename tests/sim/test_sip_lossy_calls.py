@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from sim.sip_pair import SDP, Pair
 
 from onrecord.core.ids import LegId
 from onrecord.sip.backend import (
@@ -15,6 +14,7 @@ from onrecord.sip.backend import (
     OfferReceived,
     Ringing,
 )
+from sim.sip_pair import SDP, Pair
 
 LEG = LegId("a-out")
 A_SDP, B_SDP = SDP.format(n=1), SDP.format(n=2)
@@ -102,7 +102,8 @@ def run_interleaving(seed):
         ("a", "accept_offer", A_SDP),
     ]
     for _ in range(choose.randrange(1, 7)):
-        pair.at(choose.uniform(0, 3), lambda verb=choose.choice(verbs): act(*verb))
+        verb = choose.choice(verbs)
+        pair.at(choose.uniform(0, 3), lambda verb=verb: act(*verb))
     for side in "ab":
         pair.at(200 + choose.uniform(0, 1), lambda side=side: act(side, "hangup", ()))
     pair.run()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from onrecord.timeline import Cause
 from sim.rtpsim import FRAME, START_NS, Network, Sender, fold, run, send
 

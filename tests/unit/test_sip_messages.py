@@ -234,7 +234,7 @@ def test_md5_as_in_rfc_2617():
 
 
 def test_sha_256_as_in_rfc_7616_is_preferred():
-    nonce = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFoH4GiTo0v"
+    nonce = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
     cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
     both = [
         f'Digest realm="http-auth@example.org", qop="auth", algorithm={name}, nonce="{nonce}"'

@@ -182,7 +182,8 @@ def test_each_pair_of_a_call_does_its_row_or_nothing(state):
         done: list[Effect] = []
         made = core()
         made.effects = {
-            effect: lambda _call, _facts, effect=effect: done.append(effect) for effect in Effect
+            effect: lambda _call, _facts, effect=effect, done=done: done.append(effect)
+            for effect in Effect
         }
         request = DialRequest("sip:b@h", "sip:a@h", "")
         call = Call(LegId("x"), state, None, request=request)

@@ -55,7 +55,11 @@ def test_records_come_back_as_they_were():
     begin, start, three, one, none, stop = read_records(b"".join(RECORDS))
     assert begin == Begin(HEADER)
     assert start == Fact("start", 7, {"inbound": {"0": ["PCMU", 8000]}})
-    assert (three.track, three.arrival_ns.tolist(), three.size.tolist()) == (0, [0, 1, 2], [0, 1, 2])
+    assert (three.track, three.arrival_ns.tolist(), three.size.tolist()) == (
+        0,
+        [0, 1, 2],
+        [0, 1, 2],
+    )
     assert three.data.tolist() == np.arange(60).reshape(3, 20).tolist()
     assert (one.track, one.data.shape, none.data.shape) == (1, (1, 8), (0, 20))
     assert stop == Fact("stop", 99, {"reason": "command"})

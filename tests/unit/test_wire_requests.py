@@ -282,7 +282,7 @@ def test_dial_defaults_and_members():
             "timeout_secs": 5,
             "time_limit_secs": 30,
             "sip_transport_protocol": "TCP",
-            "sip_headers": [{"name": "user-to-user", "value": "1"}],
+            "sip_headers": [{"name": "User-to-User", "value": "1"}],
             "sip_auth_username": "u",
             "sip_auth_password": "p",
             "link_to": "v3:x",
@@ -296,7 +296,7 @@ def test_dial_defaults_and_members():
     assert full.to == "+18005550100"
     assert full.caller_name == "Ann B."
     assert (full.timeout_secs, full.time_limit_secs, full.transport) == (5, 30, "TCP")
-    assert full.sip_headers == (Header("user-to-user", "1"),)
+    assert full.sip_headers == (Header("User-to-User", "1"),)
     assert (full.auth_username, full.auth_password) == ("u", "p")
     assert (full.link_to, full.bridge_on_answer) == ("v3:x", True)
     assert full.record == RecordingParams(format="wav", channels="dual")

@@ -8,7 +8,7 @@ from onrecord.api import schemas
 from onrecord.api.schemas import Schema, ref
 from onrecord.core.errors import CallerError
 from onrecord.wire import bodies, errors, queries
-from onrecord.wire.fields import Field, object_schema
+from onrecord.wire.fields import ROUTE, Field, object_schema
 from onrecord.wire.resources import APPLICATION_DEFAULTS, INBOUND_DEFAULTS, OUTBOUND_DEFAULTS
 
 _JSON = "application/json"
@@ -382,6 +382,7 @@ def _application_paths() -> Schema:
 
 def _number_paths() -> Schema:
     address = _path_parameter("address", "A +E.164 number or a SIP user.", "+18005550100")
+    address["schema"] |= {"maxLength": 128} | dict(ROUTE.schema)
     return {
         "/v2/phone_numbers": {
             "get": _operation(

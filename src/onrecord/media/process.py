@@ -39,6 +39,7 @@ log = structlog.get_logger()
 RELAY_TICK_NS = 5 * NS_PER_MS
 REPORT_NS = NS_PER_S
 RTCP_NS = 5 * NS_PER_S
+"""Between reports; the first comes after half of it (RFC 3550 §6.2)."""
 
 _LEGS_PER_REPORT = 200
 """So many figures fit in one message."""
@@ -225,7 +226,7 @@ class MediaProcess:
         if before is None:
             now_ns = time.monotonic_ns()
             self._later(now_ns, lambda due: self._idle(leg, due))
-            self._later(now_ns + RTCP_NS, lambda due: self._rtcp(leg, due))
+            self._later(now_ns + RTCP_NS // 2, lambda due: self._rtcp(leg, due))
         if locked != leg.source:
             self._receiver.learn(leg)
         self._capture.reception.set_clock_rate(leg.index, media.send_codec.clock_rate)

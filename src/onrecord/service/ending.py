@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from onrecord.calls.hangup import REJECT_STATUS, Ending, OurReason, outcome
-from onrecord.calls.records import Direction, Leg, LegState, StopReason
+from onrecord.calls.records import Direction, Event, Leg, LegState, StopReason
 from onrecord.calls.states import LegInput, leg_after
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import LegId
@@ -19,6 +19,10 @@ from onrecord.service.edges import Edges
 from onrecord.service.ports import Unit
 from onrecord.service.recording import Recorder, save_stopped
 from onrecord.service.registry import LiveLeg
+
+FIRST_WAIT_SECS = 1.0
+MOST_WAIT_SECS = 32.0
+"""How long to wait before the end of a leg is written again."""
 
 _log = structlog.get_logger()
 
@@ -41,8 +45,8 @@ class Endings:
     ) -> None:
         """Tell the SIP side, close recordings and media, and write all of it in one transaction.
 
-        Even if that transaction fails, the leg is no longer live; its row is ended by the recovery of
-        the next start.
+        Even if that transaction fails, the leg is no longer live, and the transaction is tried again
+        until it succeeds; should the process stop before, recovery ends the row at the next start.
         """
         was = live.leg
         live.cancel_timers()
@@ -61,15 +65,33 @@ class Endings:
 
         try:
             await self._edges.store.write(work)
+        except BaseException:
+            self._write_again(work, event, FIRST_WAIT_SECS)
+            raise
         finally:
             self._recorder.leave(live, stopped)
             self._edges.registry.forget(was.id)
+            if was.bridged_to is not None:
+                self.end_partner(was.id, was.bridged_to)
+        self._edges.delivery.submit([event])
         _log.info(
             "leg_ended", leg=was.id, cause=live.leg.hangup_cause, sip=live.leg.sip_hangup_cause
         )
-        self._edges.delivery.submit([event])
-        if was.bridged_to is not None:
-            self.end_partner(was.id, was.bridged_to)
+
+    def _write_again(self, work: Callable[[Unit], None], event: Event, secs: float) -> None:
+        """A database that is busy or full for a while must not cost a call its end."""
+
+        async def again() -> None:
+            try:
+                await self._edges.store.write(work)
+            except Exception:  # noqa: BLE001 -- the unit of work is one try; the next is armed
+                _log.exception("end_not_written", leg=event.leg_id)
+                self._write_again(work, event, min(2 * secs, MOST_WAIT_SECS))
+            else:
+                self._edges.delivery.submit([event])
+                _log.info("end_written_late", leg=event.leg_id)
+
+        self._edges.background.after(secs, again, "end_again")
 
     def end_partner(self, leg_id: LegId, partner_id: LegId) -> None:
         """Hang up the leg that was bridged with ``leg_id``, unless it is with another by then."""

@@ -36,7 +36,9 @@ class Negotiations:
         self._edges = edges
 
     async def connect(self, live: LiveLeg, media: Media) -> None:
-        """Exchange audio as agreed."""
+        """Exchange audio as agreed; what is agreed again (a session refresh) changes nothing."""
+        if media == live.media:
+            return
         silence = live.silence_when_idle
         await self._edges.media.connect_leg(live.leg.id, media, silence_when_idle=silence)
         live.media = media

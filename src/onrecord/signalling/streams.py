@@ -9,6 +9,7 @@ import itertools
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from onrecord.core.clock import Clock
 from onrecord.core.errors import PeerError
@@ -182,13 +183,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Number the connection, or cut it when there are too many."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- narrows for the type checker
-        self._transport = transport
-        address, port = (transport.get_extra_info("peername") or ("", 0))[:2]
+        # A cast and no check: the transports of uvloop do not derive from asyncio.Transport.
+        self._transport = stream = cast("asyncio.Transport", transport)
+        address, port = (stream.get_extra_info("peername") or ("", 0))[:2]
         flow = self._owner.admit(self, address, port)
         self._peer = Peer("TCP", address, port, flow)
         if not flow:
-            transport.abort()
+            stream.abort()
 
     def data_received(self, data: bytes) -> None:
         """Deliver the messages that are whole; cut the connection where framing is lost."""

@@ -111,13 +111,15 @@ class UserAgent:
             self._alarms[alarm](owner, now_ns)
 
     def transport_failed(self, peer: Peer, now_ns: int) -> None:
-        """Tell that ``peer`` cannot be reached; requests under way to it fail now."""
+        """Tell that ``peer`` cannot be reached: requests to it that nothing answered yet fail now."""
         for transaction in self._core.transactions.of_peer(peer):
             self._signal_failure(transaction, Signal.UNREACHABLE, now_ns)
 
     def _signal_failure(self, transaction: Transaction, what: Timer | Signal, now_ns: int) -> None:
         if Action.FAIL in self._core.transactions.signal(transaction, what, now_ns):
-            self._client.no_reply(transaction, now_ns)
+            unreachable = what is Signal.UNREACHABLE
+            reason = CallInput.UNREACHABLE if unreachable else CallInput.NO_REPLY
+            self._client.no_reply(transaction, reason, now_ns)
 
     def next_deadline(self) -> int | None:
         """Monotonic ns at which ``wake`` is due; None when nothing is waited for."""

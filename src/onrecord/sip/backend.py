@@ -42,7 +42,7 @@ class IncomingCall:
     from_name: str
     to_uri: str
     headers: Headers
-    """X- headers, User-to-User and Diversion of the INVITE."""
+    """X- headers (names as written), ``User-to-User`` and ``Diversion`` of the INVITE."""
     offer: str | None
     """Its SDP; None for a late offer: then the answer verb carries our offer."""
     source: str

@@ -48,6 +48,7 @@ class CallInput(Enum):
     FAILURE = "300-699"
     CHALLENGED = "401 or 407 that can be answered"
     NO_REPLY = "no reply"
+    UNREACHABLE = "transport error"
     ACK = "ACK"
     NO_ACK = "no ACK, or one without the answer it owed"
     CANCEL = "CANCEL"
@@ -109,6 +110,7 @@ CALLS: Mapping[tuple[CallState, CallInput], CallRow] = {
     (_S.DIALLING, _I.FAILURE): _REJECTED,
     (_S.DIALLING, _I.CHALLENGED): CallRow(_S.DIALLING, (_E.RETRY,)),
     (_S.DIALLING, _I.NO_REPLY): _TIMED_OUT,
+    (_S.DIALLING, _I.UNREACHABLE): CallRow(_S.ENDED, (_E.REPORT_FAILED,)),
     (_S.DIALLING, _I.HANGUP): CallRow(_S.CANCEL_OWED, (_E.REPORT_CANCEL,)),
     (_S.PROCEEDING, _I.PROVISIONAL): CallRow(_S.PROCEEDING, (_E.REPORT_RINGING,)),
     (_S.PROCEEDING, _I.SUCCESS): _ANSWERED,
@@ -122,6 +124,7 @@ CALLS: Mapping[tuple[CallState, CallInput], CallRow] = {
     (_S.CANCEL_OWED, _I.FAILURE): _GONE,
     (_S.CANCEL_OWED, _I.CHALLENGED): _GONE,
     (_S.CANCEL_OWED, _I.NO_REPLY): _GONE,
+    (_S.CANCEL_OWED, _I.UNREACHABLE): _GONE,
     (_S.CANCELLING, _I.SUCCESS): _ACK_AND_BYE,
     (_S.CANCELLING, _I.SUCCESS_OFFER): _ACK_AND_BYE,
     (_S.CANCELLING, _I.FAILURE): _GONE,

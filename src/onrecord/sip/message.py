@@ -103,6 +103,8 @@ class Message:
     version: str = VERSION
     fault: str = ""
     """What was wrong with the framing of a received message; it is answered with 400."""
+    written: tuple[str, ...] = ()
+    """Received: the names of ``headers`` as they were written."""
 
     def get(self, name: str) -> str | None:
         """The first value of a header; ``name`` in lower case."""
@@ -159,10 +161,10 @@ def parse(data: bytes) -> Message:
     if len(lines) > MAX_HEADERS or any(len(line) > MAX_LINE_BYTES for line in lines):
         raise SipSyntaxError("too many or too long headers")
     start = _parse_first_line(first)
-    headers, fault = _parse_headers(lines)
+    headers, written, fault = _parse_headers(lines)
     if not gap:
         fault = "no end of headers"
-    message = replace(start, headers=headers, fault=fault)
+    message = replace(start, headers=headers, written=written, fault=fault)
     return _with_body(message, rest)
 
 
@@ -174,8 +176,8 @@ def _parse_first_line(line: str) -> Message:
     raise SipSyntaxError("neither a request nor a response")
 
 
-def _parse_headers(lines: list[str]) -> tuple[tuple[Header, ...], str]:
-    headers, fault = [], ""
+def _parse_headers(lines: list[str]) -> tuple[tuple[Header, ...], tuple[str, ...], str]:
+    headers, written, fault = [], [], ""
     for line in lines:
         match = _HEADER.fullmatch(line)
         if match is None or "\r" in line or "\n" in line:
@@ -183,7 +185,8 @@ def _parse_headers(lines: list[str]) -> tuple[tuple[Header, ...], str]:
             continue
         name = match[1].lower()
         headers.append((COMPACT_FORMS.get(name, name), match[2].strip()))
-    return tuple(headers), fault
+        written.append(match[1])
+    return tuple(headers), tuple(written), fault
 
 
 def _with_body(message: Message, rest: bytes) -> Message:

@@ -145,14 +145,14 @@ class Client:
         elif sent.errand is Errand.BYE and response.message.status >= 300:
             self._try_again(transaction, sent, response.message, now_ns)
 
-    def no_reply(self, transaction: Transaction, now_ns: int) -> None:
-        """No final response came."""
+    def no_reply(self, transaction: Transaction, what: CallInput, now_ns: int) -> None:
+        """No final response came: ``what`` is NO_REPLY or UNREACHABLE."""
         sent = transaction.owner
         if not isinstance(sent, Sent):
             return
-        facts = Facts(now_ns, by_remote=True)
+        facts = Facts(now_ns, by_remote=what is CallInput.NO_REPLY)
         if sent.errand is Errand.DIAL and sent.call.invite is transaction:
-            self._core.advance(sent.call, CallInput.NO_REPLY, facts)
+            self._core.advance(sent.call, what, facts)
         elif sent.errand is Errand.REOFFER:
             sent.call.negotiate(OfferInput.RESPONSE_IN)
             self._core.advance(sent.call, CallInput.LOST, facts)

@@ -58,7 +58,7 @@ from onrecord.sip.transactions import (
 from onrecord.sip.uac import custom_headers, route_set
 
 _SCHEMES = ("sip", "sips", "tel")
-_REPORTED = ("user-to-user", "diversion")
+_REPORTED = {"user-to-user": "User-to-User", "diversion": "Diversion"}
 _RETRY_SOON: Header = ("Retry-After", "5")
 _COPIED = {"from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
 """What a response copies besides Via, under the names that it gives them."""
@@ -137,7 +137,11 @@ def response_to(
 
 
 def refusal_of(request: Envelope) -> Refusal | None:
-    """Why a request cannot be served, by the order of RFC 3261 §8.2; None when it can."""
+    """Why a request cannot be served, by the order of RFC 3261 §8.2; None when it can.
+
+    Raises:
+        SipSyntaxError: a header that is needed is malformed (400).
+    """
     message = request.message
     if message.version.upper() != VERSION:
         return 505, ()
@@ -150,10 +154,12 @@ def refusal_of(request: Envelope) -> Refusal | None:
     unknown = [each for each in message.values("require") if each.lower() not in EXTENSIONS]
     if unknown:
         return 420, (("Unsupported", ", ".join(unknown)),)
-    return _body_refusal(message) if request.method == "INVITE" else None
+    return _invite_refusal(message) if request.method == "INVITE" else None
 
 
-def _body_refusal(invite: Message) -> Refusal | None:
+def _invite_refusal(invite: Message) -> Refusal | None:
+    for route in invite.values("record-route"):
+        parse_name_addr(route)
     try:
         session_description(invite)
     except SipSyntaxError:
@@ -300,9 +306,6 @@ class Server:
         core, request = self._core, got.request
         if len(core.calls) >= core.config.max_calls:
             self._refuse(got, now_ns, 503, (_RETRY_SOON,))
-            return
-        if len(request.message.values("record-route")) != len(route_set(request.message)):
-            self._refuse(got, now_ns, 400)
             return
         self._respond(got, now_ns, 100)
         call = Call(
@@ -485,8 +488,8 @@ def _early_dialog(got: Got) -> Dialog:
 def _incoming(call: Call, request: Envelope) -> IncomingCall:
     message = request.message
     shown = tuple(
-        (name, value)
-        for name, value in message.headers
+        (_REPORTED.get(name, written), value)
+        for (name, value), written in zip(message.headers, message.written, strict=True)
         if name.startswith("x-") or name in _REPORTED
     )
     return IncomingCall(

@@ -1,6 +1,7 @@
 """Finished files in a local folder: there whole and durable, or not at all."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
@@ -11,7 +12,7 @@ from onrecord.core.units import NS_PER_S
 from onrecord.storage.links import LinkError, LinkFault, link, verify
 from onrecord.storage.names import check_key
 
-_TRIES = 3
+_TRIES = 20
 
 
 class LocalStorage:
@@ -118,7 +119,8 @@ class LocalStorage:
             folder = path.parent
             while folder != self._root and _remove_if_empty(folder):
                 folder = folder.parent
-            if folder.exists():
+            # A delete beside us may have taken it as well.
+            with contextlib.suppress(FileNotFoundError):
                 _sync(folder)
         except OSError as error:
             raise DestinationError(

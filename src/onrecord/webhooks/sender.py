@@ -18,6 +18,8 @@ log = structlog.get_logger()
 MOST_REDIRECTS = 3
 MOST_ANSWER_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 307, 308})
+# Of the whole time: a connection that is cancelled from outside is not closed, one that times out is.
+_CONNECT_SHARE = 0.9
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=4)
 
 
@@ -51,7 +53,10 @@ class HttpSender:
             try:
                 request = build_request(event, number, url, self._signer, started_ns // NS_PER_S)
                 headers = request.headers
+                await self._transport(httpx.URL(url).scheme)
                 outcome = await self._within(event.timeout_ms, request)
+            except httpx.InvalidURL as error:
+                outcome = _Outcome(None, _bad_url(str(error)))
             except ValueError as error:
                 outcome = _Outcome(None, f"the event cannot be sent as {event.method}: {error}")
         return Attempt(
@@ -74,16 +79,19 @@ class HttpSender:
     async def _within(self, timeout_ms: int, request: WebhookRequest) -> _Outcome:
         try:
             async with asyncio.timeout(timeout_ms * NS_PER_MS / NS_PER_S):
-                return await self._exchange(request)
+                return await self._exchange(request, timeout_ms)
+        except httpx.ConnectTimeout:
+            return _Outcome(
+                None,
+                f"no connection to the receiver within {timeout_ms} ms: start it, or correct its URL",
+            )
         except TimeoutError:
             return _Outcome(
                 None,
                 f"the receiver did not answer within {timeout_ms} ms: make it answer before it works,"
                 " or raise webhook_timeout_secs of the application",
             )
-        except httpx.InvalidURL as error:
-            return _Outcome(None, _bad_url(str(error)))
-        except (httpx.ConnectError, httpx.ConnectTimeout, OSError) as error:
+        except (httpx.ConnectError, OSError) as error:
             return _Outcome(
                 None,
                 f"no connection to the receiver: {_said(error)}: start it, or correct its URL",
@@ -91,10 +99,11 @@ class HttpSender:
         except (httpx.HTTPError, httpx.StreamError) as error:
             return _Outcome(None, f"the receiver broke off or sent no HTTP: {_said(error)}")
 
-    async def _exchange(self, request: WebhookRequest) -> _Outcome:
+    async def _exchange(self, request: WebhookRequest, timeout_ms: int) -> _Outcome:
         target = httpx.URL(request.url)
+        connect_secs = timeout_ms * NS_PER_MS / NS_PER_S * _CONNECT_SHARE
         for _ in range(MOST_REDIRECTS + 1):
-            status, location = await self._one(request, target)
+            status, location = await self._one(request, target, connect_secs)
             if status not in _REDIRECTS or location is None:
                 return _Outcome(status, _status_fault(status))
             target = target.join(location)
@@ -102,26 +111,33 @@ class HttpSender:
                 return _Outcome(status, f"the receiver redirects to a URL that is not one: {fault}")
         return _Outcome(status, f"the receiver redirects more than {MOST_REDIRECTS} times")
 
-    async def _one(self, request: WebhookRequest, target: httpx.URL) -> tuple[int, str | None]:
+    async def _one(
+        self, request: WebhookRequest, target: httpx.URL, connect_secs: float
+    ) -> tuple[int, str | None]:
         message = httpx.Request(
-            request.method, target, headers=request.headers, content=request.body or None
+            request.method,
+            target,
+            headers=request.headers,
+            content=request.body or None,
+            extensions={"timeout": {"connect": connect_secs}},
         )
-        response = await self._transport(target.scheme).handle_async_request(message)
+        transport = await self._transport(target.scheme)
+        response = await transport.handle_async_request(message)
         try:
             await _drain(response)
         finally:
             await response.aclose()
         return response.status_code, response.headers.get("location")
 
-    def _transport(self, scheme: str) -> httpx.AsyncHTTPTransport:
-        transport = self._transports.get(scheme)
-        if transport is None:
-            verify = _trusted() if scheme == "https" else False
-            transport = httpx.AsyncHTTPTransport(
+    async def _transport(self, scheme: str) -> httpx.AsyncHTTPTransport:
+        if scheme not in self._transports:
+            # Reading a few hundred certificates would hold up the loop for 50 ms.
+            verify = await asyncio.to_thread(_trusted) if scheme == "https" else False
+            made = httpx.AsyncHTTPTransport(
                 verify=verify, http1=True, http2=False, limits=_LIMITS, trust_env=False
             )
-            self._transports[scheme] = transport
-        return transport
+            self._transports.setdefault(scheme, made)
+        return self._transports[scheme]
 
 
 def _trusted() -> ssl.SSLContext:

@@ -7,8 +7,14 @@ reference page; the rest follows contract section 8.
 from dataclasses import replace
 
 from onrecord.wire.fields import (
-    ADDRESS_PATTERN,
-    BASE64_PATTERN,
+    ADDRESS,
+    BASE64,
+    DISPLAY_NAME,
+    HEADER_NAME,
+    NAME,
+    PRINTABLE,
+    URL,
+    UUID,
     Choice,
     Field,
     Flag,
@@ -17,13 +23,6 @@ from onrecord.wire.fields import (
     ListOf,
     SingleTarget,
     Text,
-    is_address,
-    is_base64,
-    is_display_name,
-    is_header_name,
-    is_printable,
-    is_url,
-    is_uuid,
 )
 from onrecord.wire.languages import LANGUAGES
 
@@ -43,8 +42,7 @@ CLIENT_STATE = Text(
         "Base64 text of yours. It comes back, byte for byte, in every later webhook of the call."
     ),
     example="aGF2ZSBhIG5pY2UgZGF5ID1d",
-    pattern=BASE64_PATTERN,
-    check=is_base64,
+    form=BASE64,
 )
 COMMAND_ID = Text(
     name="command_id",
@@ -54,7 +52,15 @@ COMMAND_ID = Text(
     ),
     example="891510ac-f3e4-11e8-af5b-de00688a4901",
     high=255,
-    check=is_printable,
+    form=PRINTABLE,
+)
+_HEADER_VALUE = Text(
+    name="value",
+    description="Its value.",
+    example="4711",
+    required=True,
+    high=1024,
+    form=NAME,
 )
 CUSTOM_HEADERS = ListOf(
     name="custom_headers",
@@ -72,16 +78,29 @@ CUSTOM_HEADERS = ListOf(
                 required=True,
                 low=1,
                 high=128,
-                check=is_header_name,
+                form=HEADER_NAME,
             ),
-            Text(
-                name="value",
-                description="Its value.",
-                example="4711",
+            _HEADER_VALUE,
+        ),
+    ),
+)
+SIP_HEADERS = ListOf(
+    name="sip_headers",
+    description="Standard SIP headers to add to the INVITE.",
+    example=[{"name": "User-to-User", "value": "4711"}],
+    high=1,
+    item=Group(
+        name="header",
+        description="One SIP header.",
+        fields=(
+            Choice(
+                name="name",
+                description="Name of the header.",
+                example="User-to-User",
                 required=True,
-                high=1024,
-                check=is_printable,
+                values=("User-to-User",),
             ),
+            _HEADER_VALUE,
         ),
     ),
 )
@@ -90,7 +109,7 @@ WEBHOOK_FIELDS: tuple[Field, ...] = (
         name="webhook_url",
         description="Where the later webhooks of this call go instead of to its application's URL.",
         example="https://example.com/telnyx",
-        check=is_url,
+        form=URL,
     ),
     Choice(
         name="webhook_url_method",
@@ -230,7 +249,7 @@ RECORD_STOP: tuple[Field, ...] = (
         name="recording_id",
         description="The recording to stop; without it all recordings of the call are stopped.",
         example="6a09cdc3-8948-47f0-aa62-74ac943d6c58",
-        check=is_uuid,
+        form=UUID,
     ),
 )
 
@@ -324,7 +343,7 @@ BRIDGE: tuple[Field, ...] = (
         example="v3:MCG3gWxIBlKrZRR4S3Cy4RYnCnpkZmwnvLQhdaWF4wrGDEPDGXVJ0A",
         required=True,
         high=512,
-        check=is_printable,
+        form=NAME,
     ),
     CLIENT_STATE,
     COMMAND_ID,
@@ -338,8 +357,7 @@ DIAL: tuple[Field, ...] = (
         example="sip:bob@192.0.2.10",
         required=True,
         high=512,
-        pattern=ADDRESS_PATTERN,
-        check=is_address,
+        form=ADDRESS,
     ),
     Text(
         name="from",
@@ -347,8 +365,7 @@ DIAL: tuple[Field, ...] = (
         example="+18005550101",
         required=True,
         high=512,
-        pattern=ADDRESS_PATTERN,
-        check=is_address,
+        form=ADDRESS,
     ),
     Text(
         name="connection_id",
@@ -356,14 +373,14 @@ DIAL: tuple[Field, ...] = (
         example="1293384261075731499",
         required=True,
         high=64,
-        check=is_printable,
+        form=NAME,
     ),
     Text(
         name="from_display_name",
         description="Name of the caller to show: letters, digits, blanks and `-_~!.+`.",
         example="Support desk",
         high=128,
-        check=is_display_name,
+        form=DISPLAY_NAME,
     ),
     Integer(
         name="timeout_secs",
@@ -396,32 +413,27 @@ DIAL: tuple[Field, ...] = (
         values=("disabled",),
     ),
     CUSTOM_HEADERS,
-    replace(
-        CUSTOM_HEADERS,
-        name="sip_headers",
-        description="Standard SIP headers to add to the INVITE; only `User-to-User`.",
-        example=[{"name": "User-to-User", "value": "12345"}],
-    ),
+    SIP_HEADERS,
     Text(
         name="sip_auth_username",
         description="User name for a digest challenge of the other side.",
         example="bob",
         high=256,
-        check=is_printable,
+        form=PRINTABLE,
     ),
     Text(
         name="sip_auth_password",
         description="Password for a digest challenge of the other side.",
         example="secret",
         high=256,
-        check=is_printable,
+        form=PRINTABLE,
     ),
     Text(
         name="link_to",
         description="call_control_id of a leg whose session the new leg joins.",
         example="v3:MCG3gWxIBlKrZRR4S3Cy4RYnCnpkZmwnvLQhdaWF4wrGDEPDGXVJ0A",
         high=512,
-        check=is_printable,
+        form=PRINTABLE,
     ),
     Flag(
         name="bridge_on_answer",
@@ -459,21 +471,21 @@ APPLICATION: tuple[Field, ...] = (
         example="call-router",
         required=True,
         high=255,
-        check=is_printable,
+        form=NAME,
     ),
     Text(
         name="webhook_event_url",
         description="Where the webhooks of the application's calls go.",
         example="https://example.com/telnyx",
         required=True,
-        check=is_url,
+        form=URL,
     ),
     Text(
         name="webhook_event_failover_url",
         description="Where a webhook goes when the first URL fails.",
         example="https://failover.example.com/telnyx",
         nullable=True,
-        check=is_url,
+        form=URL,
     ),
     Integer(
         name="webhook_timeout_secs",
@@ -562,7 +574,7 @@ PHONE_NUMBER: tuple[Field, ...] = (
         example="1293384261075731499",
         required=True,
         high=64,
-        check=is_printable,
+        form=NAME,
     ),
 )
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from onrecord.calls.addresses import is_e164
 from onrecord.core.errors import CallerError
 from onrecord.wire import errors
 
@@ -19,6 +18,14 @@ INT32_MAX = 2**31 - 1
 
 Check = Callable[[str, str], CallerError | None]
 """Given the path of a text and the text: what is wrong with it, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a text must look like: ``check`` refuses, ``schema`` tells it in JSON Schema."""
+
+    check: Check
+    schema: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +72,7 @@ class Text(Field):
 
     low: int | None = None
     high: int | None = None
-    pattern: str | None = None
-    """For the document; ``check`` is what refuses."""
-    check: Check | None = None
+    form: Form | None = None
 
     def parse(self, path: str, value: object) -> str:
         """The text itself."""
@@ -76,17 +81,18 @@ class Text(Field):
         low, high = self.low or 0, self.high
         if len(value) < low or (high is not None and len(value) > high):
             raise errors.bad_length(path, low, high or len(value))
-        fault = self.check(path, value) if self.check else None
+        fault = self.form.check(path, value) if self.form else None
         if fault is not None:
             raise fault
         return value
 
     def constraints(self) -> dict[str, object]:
-        """``minLength``, ``maxLength`` and ``pattern`` where there are any."""
+        """``minLength``, ``maxLength`` and what the form says; a required text must not be blank."""
         schema: dict[str, object] = {"type": "string"}
-        return schema | _present(
-            {"minLength": self.low, "maxLength": self.high, "pattern": self.pattern}
-        )
+        if self.required:
+            schema |= {"minLength": 1, "pattern": NOT_BLANK}
+        schema |= _present({"minLength": self.low, "maxLength": self.high})
+        return schema | dict(self.form.schema if self.form else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,55 +291,69 @@ def object_schema(fields: Iterable[Field], title: str | None = None) -> dict[str
     return schema
 
 
-BASE64_PATTERN = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-ADDRESS_PATTERN = r"^(\+[1-9][0-9]{1,14}|sip:\S+)$"
-_BASE64 = re.compile(BASE64_PATTERN[1:-1])
-_SIP_URI = re.compile(
-    r"""sip:(?:[^\s<>"@]+@)?(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?(?:[;?][^\s<>"]*)?""",
-    re.IGNORECASE,
+NOT_BLANK = r"\S"
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+_NUMBER = r"\+[1-9][0-9]{1,14}"
+_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
+_SIP_URI = r"[sS][iI][pP]:(?:[!#-;=?A-~]+@)?" + _HOST + r"(?::[0-9]{1,5})?(?:[;?][!#-;=?-~]*)?"
+_URL = r"[hH][tT][tT][pP][sS]?://[^\s/?#\x00-\x1f\x7f]+[^\s\x00-\x1f\x7f]*"
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_PRINTABLE = r"[^\x00-\x1f\x7f]*"
+_HEADER_NAME = r"[A-Za-z0-9!%*_+`'~.-]+"
+_ROUTE = r"[^\s@/\x00-\x1f\x7f]+"
+_DISPLAY_NAME = r"[\w ~!.+-]*"
+_URL_CHARACTERS = 2000
+
+
+def _form(pattern: str, refuse: Callable[[str], CallerError], **schema: object) -> Form:
+    """A form that is one regular expression over the whole text."""
+    compiled = re.compile(pattern)
+
+    def check(path: str, value: str) -> CallerError | None:
+        return None if compiled.fullmatch(value) else refuse(path)
+
+    return Form(check, {"pattern": f"^(?:{pattern})$"} | schema)
+
+
+def _must(detail: str) -> Callable[[str], CallerError]:
+    return lambda path: errors.invalid_value(path, detail)
+
+
+BASE64 = _form(_BASE64, errors.client_state_not_base64, contentEncoding="base64")
+"""Padded base64 of the standard alphabet, without line breaks."""
+
+ADDRESS = _form(f"{_NUMBER}|{_SIP_URI}", errors.not_e164)
+"""A number in +E.164 form, or a ``sip:`` URI."""
+
+UUID = _form(_UUID, _must("It must be a UUID."), format="uuid")
+"""A UUID in its usual text form."""
+
+PRINTABLE = _form(_PRINTABLE, _must("It must not hold control characters."))
+"""Text that cannot break a header or a log line."""
+
+NAME = _form(
+    r"[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*",
+    _must("It must not hold control characters."),
 )
-_URL = re.compile(r"https?://[^\s/?#\x00-\x1f\x7f]+[^\s\x00-\x1f\x7f]*", re.IGNORECASE)
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_TOKEN = re.compile(r"[A-Za-z0-9!%*_+`'~.-]+")
+"""Printable text that is not blank."""
+
+HEADER_NAME = _form(_HEADER_NAME, _must("It must be a SIP header name."))
+"""A token of RFC 3261 §25.1."""
+
+DISPLAY_NAME = _form(_DISPLAY_NAME, _must("It may hold letters, digits, blanks and -_~!.+ only."))
+"""The characters that Telnyx allows in a caller's name."""
+
+ROUTE = _form(_ROUTE, _must("It must be a +E.164 number or the user of a SIP URI."))
+"""What the calls to a number or a SIP user are found by."""
+
+_URL_SHAPE = _form(_URL, errors.invalid_url, maxLength=_URL_CHARACTERS)
 
 
-def is_base64(path: str, value: str) -> CallerError | None:
-    """``client_state``: padded base64 of the standard alphabet, without line breaks."""
-    return None if _BASE64.fullmatch(value) else errors.client_state_not_base64(path)
+def _check_url(path: str, value: str) -> CallerError | None:
+    return (
+        errors.invalid_url(path) if len(value) > _URL_CHARACTERS else _URL_SHAPE.check(path, value)
+    )
 
 
-def is_address(path: str, value: str) -> CallerError | None:
-    """A number in +E.164 form or a ``sip:`` URI."""
-    plain = value.isascii() and value.isprintable()
-    ok = plain and (is_e164(value) or _SIP_URI.fullmatch(value))
-    return None if ok else errors.not_e164(path)
-
-
-def is_url(path: str, value: str) -> CallerError | None:
-    """An http or https URL."""
-    return None if _URL.fullmatch(value) and len(value) <= 2000 else errors.invalid_url(path)
-
-
-def is_uuid(path: str, value: str) -> CallerError | None:
-    """A UUID in its usual text form."""
-    return None if _UUID.fullmatch(value) else errors.invalid_value(path, "It must be a UUID.")
-
-
-def is_printable(path: str, value: str) -> CallerError | None:
-    """Text without control characters: nothing that could break a header or a log line."""
-    bad = _CONTROL.search(value)
-    return errors.invalid_value(path, "It must not hold control characters.") if bad else None
-
-
-def is_header_name(path: str, value: str) -> CallerError | None:
-    """A SIP header name: a token of RFC 3261 §25.1."""
-    ok = _TOKEN.fullmatch(value)
-    return None if ok else errors.invalid_value(path, "It must be a SIP header name.")
-
-
-def is_display_name(path: str, value: str) -> CallerError | None:
-    """The characters that Telnyx allows in a caller's name."""
-    ok = all(char.isalnum() or char in " -_~!.+" for char in value)
-    detail = "It may hold letters, digits, blanks and -_~!.+ only."
-    return None if ok else errors.invalid_value(path, detail)
+URL = Form(_check_url, _URL_SHAPE.schema)
+"""An http or https URL."""

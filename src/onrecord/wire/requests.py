@@ -20,7 +20,7 @@ from onrecord.calls.commands import (
 from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
 from onrecord.wire import bodies, errors
-from onrecord.wire.fields import Field, Reading, is_printable, read
+from onrecord.wire.fields import ROUTE, Field, Reading, read
 from onrecord.wire.languages import ENGLISH
 
 _MS_PER_S = 1000
@@ -104,10 +104,6 @@ def parse_dial(body: object) -> Dial:
     values = reading.values
     if values["bridge_on_answer"] and values["link_to"] is None and reading.sound("link_to"):
         reading.add_fault("link_to", errors.missing("link_to"))
-    for at, header in enumerate(values["sip_headers"] or ()):
-        if header["name"].lower() != "user-to-user":
-            fault = errors.not_allowed(f"sip_headers/{at}/name", ["User-to-User"])
-            reading.add_fault("sip_headers", fault)
     reading.refuse_faults()
     return _dial(values)
 
@@ -194,10 +190,8 @@ def parse_number(address: str, body: object) -> tuple[str, ApplicationId]:
     path = "phone_number"
     if not 1 <= len(address) <= 128:
         raise errors.bad_length(path, 1, 128)
-    if fault := is_printable(path, address):
+    if fault := ROUTE.check(path, address):
         raise fault
-    if address != address.strip() or "@" in address:
-        raise errors.invalid_value(path, "It must be a +E.164 number or the user of a SIP URI.")
     values = _read(bodies.PHONE_NUMBER, body)
     return address, ApplicationId(values["connection_id"])
 
