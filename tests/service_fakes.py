@@ -80,12 +80,12 @@ class ScriptedMedia:
         self.legs[leg] = (media, silence_when_idle)
 
     async def close_leg(self, leg):
-        self._check("close_leg")
         if leg in self.legs:
             del self.legs[leg]
             assert leg not in self.capturing.values(), "recordings are stopped first"
             self.closed[leg] += 1
         self.bridges = {pair for pair in self.bridges if leg not in pair}
+        self._check("close_leg")
         return LegStats(packets_received=50, packets_sent=49)
 
     async def bridge(self, first, second):
@@ -105,8 +105,8 @@ class ScriptedMedia:
         return self.clock.monotonic_ns()
 
     async def stop_recording(self, recording_id):
+        self.capturing.pop(recording_id, None)  # a process that is gone captures nothing
         self._check("stop_recording")
-        self.capturing.pop(recording_id, None)
         return self.clock.monotonic_ns()
 
 

@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 
 from api.api_server import running_api
 from api.fake_services import make_leg
+from api.record_start_violations import GOOD, VIOLATIONS
 from onrecord.api import edge
 from onrecord.calls.records import LegState
 from onrecord.core.errors import CapacityError, DestinationError
 
 LIMIT = 2000
-GOOD = {"format": "wav", "channels": "dual"}
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,16 @@ def test_empty_bodies_will_do_where_nothing_is_required(http, leg):
         url = f"/v2/calls/{leg.call_control_id}/actions/{name}"
         assert http.post(url, headers=json_type).status_code == 200
     assert refusal(http.delete("/v2/recordings/x", headers=json_type), 404) == "10005"
+
+
+@pytest.mark.parametrize(("changes", "code", "pointer"), VIOLATIONS)
+def test_each_violation_of_record_start_over_http(server, http, leg, changes, code, pointer):
+    response = http.post(start(leg), content=json.dumps(GOOD | changes))
+    assert refusal(response, 422) == code
+    entry = response.json()["errors"][0]
+    assert entry["source"] == {"pointer": pointer}
+    assert entry["title"]
+    assert server.fakes.calls.asked == []
 
 
 def test_a_start_without_anything_lists_both_faults(http, leg):

@@ -65,7 +65,7 @@ def is_beyond_schemas(response):
 
 @schema.parametrize()
 @settings(
-    max_examples=8,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     database=None,

@@ -427,7 +427,6 @@ async def test_a_media_process_that_is_gone_does_not_keep_a_leg_from_ending(benc
     bench.media.fails = "stop_recording"
     await bench.calls.record_stop(token, RecordStop())
     assert (await bench.recording(result.recording_id)).state is RecordingState.STOPPED
-    bench.media.capturing.clear()
     bench.media.fails = "close_leg"
     await bench.far_ends(leg_id)
     assert (await bench.row(leg_id)).state is LegState.ENDED

@@ -226,12 +226,8 @@ class CallsMachine(RuleBasedStateMachine):
         """While it is gone the far side re-invites and hangs up."""
         self.bench.media.fails = what
         self.tell(OfferReceived(leg[0], HOLD))
-        self.bench.media.capturing = {
-            key: value for key, value in self.bench.media.capturing.items() if value != leg[0]
-        }
         self.tell(Ended(leg[0], 200, True, "bye"))
         self.bench.media.fails = None
-        self.bench.media.legs.pop(leg[0], None)
 
     # What must hold
 

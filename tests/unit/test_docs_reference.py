@@ -70,6 +70,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_are_python(page: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    for number, block in enumerate(blocks):
+        compile(block, f"{page.name}, example {number}", "exec")
+
+
+def test_performance_page_has_a_place_for_figures() -> None:
+    text = (DOCS / "performance.md").read_text()
+    assert text.count("<!-- figures:begin -->") == text.count("<!-- figures:end -->") == 1
+
+
 def anchors(page: Path) -> set[str]:
     text = page.read_text()
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)

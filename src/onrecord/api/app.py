@@ -1,6 +1,6 @@
 """The FastAPI application: routes, and the edge round them."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
 from onrecord.api.calls import call_routes
@@ -24,6 +24,22 @@ def always_ready() -> None:
     """The readiness of a server without conditions."""
 
 
+def api_routers(
+    services: Services, settings: Settings, readiness: Readiness, clock: Clock
+) -> tuple[APIRouter, ...]:
+    """Every route of the server."""
+    return (
+        call_routes(services.calls, clock, strict_channels=settings.strict_channels),
+        application_routes(services.applications),
+        recording_routes(services.recordings),
+        number_routes(services.numbers),
+        account_routes(services.account),
+        file_routes(services.files),
+        health_routes(readiness),
+        page_routes(),
+    )
+
+
 def create_api(
     services: Services,
     settings: Settings,
@@ -38,18 +54,7 @@ def create_api(
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = (
-        call_routes(
-            services.calls, clock or SystemClock(), strict_channels=settings.strict_channels
-        ),
-        application_routes(services.applications),
-        recording_routes(services.recordings),
-        number_routes(services.numbers),
-        account_routes(services.account),
-        file_routes(services.files),
-        health_routes(readiness),
-        page_routes(),
-    )
+    routers = api_routers(services, settings, readiness, clock or SystemClock())
     for router in routers:
         app.include_router(router)
     app.add_exception_handler(HTTPException, route_refusal(routers))

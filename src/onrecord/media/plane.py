@@ -35,7 +35,7 @@ REQUEST_SECONDS = 2.0
 START_SECONDS = 10.0
 SILENT_SECONDS = 10.0
 """A media process that reports nothing for so long hangs and is replaced."""
-RESTART_SECONDS = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)
+RESTART_SECONDS = (0.0, 0.0, 0.25, 0.5, 1.0, 2.0)
 """Waits before the next media process while one after another dies young."""
 
 _YOUNG_SECONDS = 10.0

@@ -51,8 +51,6 @@ COMMAND_ID = Text(
         "does nothing and is answered like the first. A UUID is a good choice."
     ),
     example="891510ac-f3e4-11e8-af5b-de00688a4901",
-    high=255,
-    form=PRINTABLE,
 )
 _HEADER_VALUE = Text(
     name="value",

@@ -4,6 +4,7 @@ All of them raise :class:`CallerError` with every fault of the body (422), or th
 (400), and nothing else.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from onrecord.wire.fields import ROUTE, Field, Reading, read
 from onrecord.wire.languages import ENGLISH
 
 _MS_PER_S = 1000
+_KEPT_CHARACTERS = 255
 
 
 def parse_record_start(body: object, *, strict_channels: bool = True) -> RecordStart:
@@ -226,8 +228,14 @@ def _check_transcription(reading: Reading) -> None:
 
 
 def _command_id(values: dict[str, Any]) -> str | None:
-    """An empty id would make all commands that carry it one command, so it counts as none."""
-    return values["command_id"] or None
+    """The id as it is kept: ids may have any length, but not every database can index all lengths.
+
+    An empty id would make all commands that carry it one command, so it counts as none.
+    """
+    given: str = values["command_id"] or ""
+    if len(given) > _KEPT_CHARACTERS:
+        return hashlib.sha256(given.encode()).hexdigest()
+    return given or None
 
 
 def _headers(items: Sequence[dict[str, str]] | None) -> tuple[Header, ...]:
