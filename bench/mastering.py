@@ -25,6 +25,8 @@ from onrecord.spool.writer import SpoolWriter, create_spool
 PERIOD_NS = 20_000_000
 FOLD_PACKETS = 25
 BEGUN_NS = 1_000_000_000_000
+LAME_OPTIONS = ("-joint_stereo", "0", "-compression_level", "7")
+"""As ``onrecord.audio.mp3`` has them, so that both do the same work."""
 HEADER = SpoolHeader(
     recording_id=RecordingId("bench"),
     leg_id=LegId("bench"),
@@ -121,7 +123,8 @@ def measure(folder: Path, minutes: int, repeats: int) -> None:
     rate = (folder / "file.mp3").stat().st_size * 8 / (60 * minutes)
     other = folder / "other.mp3"
     arguments = [ffmpeg, "-v", "error", "-y", "-threads", "1", "-i", str(folder / "file.wav")]
-    arguments += ["-codec:a", "libmp3lame", "-b:a", f"{round(rate / 8000) * 8}k", str(other)]
+    arguments += ["-codec:a", "libmp3lame", "-b:a", f"{round(rate / 8000) * 8}k"]
+    arguments += [*LAME_OPTIONS, str(other)]
     cost = min((cost_of_program(arguments) for _ in range(repeats)), key=lambda c: c.cpu)
     show("ffmpeg, the same WAV to MP3", minutes, cost, other.stat().st_size)
     print(f"\nMP3, CPU beside ffmpeg's: {best['mp3'].cpu / cost.cpu:.2f}")

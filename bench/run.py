@@ -176,7 +176,7 @@ def show(report: dict[str, Any]) -> None:
     row("media / floor", f"{costs['media'] / floor:.2f}")
     row("sum / floor", f"{total / floor:.2f}")
     row("media, µs a packet", f"{report['cpu']['media'] / sent * 1e6:.2f}")
-    row("call-minutes a core records, by the media process", f"{60 / costs['media']:.0f} at once")
+    row("calls at once that one core of media would carry", f"{60 / costs['media']:.0f}")
     row("packets sent / received by the server", f"{sent} / {sum(report['received'].values()):.0f}")
     dropped = ", ".join(f"{count:.0f} {why}" for why, count in report["dropped"].items())
     row("datagrams not kept", dropped or "none")

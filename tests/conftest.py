@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from running import Receiver, RunningServer, running
 
 # Each xdist worker takes its own block of RTP ports, each server of a worker its own part of it.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from onrecord.audio.reading import read_audio
 
 Samples = NDArray[np.int16]
@@ -44,5 +45,3 @@ def tone_ms(samples: Samples, hertz: float, rate: int = 8000, least: float = 100
         for first in range(0, len(samples) - window + 1, window)
     )
     return 20.0 * count
-
-

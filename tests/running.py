@@ -40,7 +40,15 @@ class RunningServer:
         arguments = ["--data", str(self.data), "--http-port", "0", "--sip-port", "0"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "onrecord", "serve", *arguments, "--rtp-ports", self.rtp_ports],
+                [
+                    sys.executable,
+                    "-m",
+                    "onrecord",
+                    "serve",
+                    *arguments,
+                    "--rtp-ports",
+                    self.rtp_ports,
+                ],
                 env=environment,
                 stdout=log,
                 stderr=log,
@@ -183,7 +191,9 @@ class Receiver:
                 delivered = self._waiting.get(timeout=max(end - time.monotonic(), 0.01))
             except queue.Empty:
                 seen = [one.type for one in self.arrived]
-                raise AssertionError(f"no {event_type} {payload} in {wait_secs} s; came: {seen}") from None
+                raise AssertionError(
+                    f"no {event_type} {payload} in {wait_secs} s; came: {seen}"
+                ) from None
             if self._fits(delivered, event_type, payload):
                 return delivered
             self._kept.append(delivered)

@@ -18,7 +18,10 @@ from onrecord.core.units import iso_millis
 T = TypeVar("T")
 
 app = typer.Typer(
-    name="onrecord", help="A self-hosted call recording server.", no_args_is_help=True, add_completion=False
+    name="onrecord",
+    help="A self-hosted call recording server.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
@@ -36,7 +39,7 @@ def _root(
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0917 -- typer makes options of all of them
     data: Data = None,
     bind: Annotated[str | None, typer.Option(help="IP address to listen on.")] = None,
     http_port: Annotated[int | None, typer.Option(help="TCP port of the HTTP API.")] = None,

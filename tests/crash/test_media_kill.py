@@ -79,7 +79,7 @@ async def test_a_killed_media_process_costs_no_packet(tmp_path, peers, round_num
     # What waited in the kernel kept the time at which it came.
     arrivals = sorted(spool.arrivals[0])
     gaps = [later - sooner for sooner, later in itertools.pairwise(arrivals)]
-    assert max(gaps) < 300_000_000
+    assert max(gaps) < 500_000_000
     assert slowest < 5
     assert list((tmp_path / "arena").iterdir()) == []
 

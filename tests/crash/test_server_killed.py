@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from conftest import next_rtp_ports
 from listening import onset_ms, read_bytes, tone_ms
 from onrecord.phone.clips import tone

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+
 from conftest import next_rtp_ports
 from listening import onset_ms, read_bytes, tone_ms
 from onrecord.audio.g711 import encode_ulaw
@@ -84,9 +85,7 @@ async def test_sipp(
     initiated = await record_the_next_call(api, receiver)
     assert await asyncio.wait_for(sipp.wait(), 20) == 0
     assert initiated["custom_headers"] == [{"name": "X-Test", "value": "from sipp"}]
-    assert initiated["sip_headers"] == [
-        {"name": "User-to-User", "value": "616263;encoding=hex"}
-    ]
+    assert initiated["sip_headers"] == [{"name": "User-to-User", "value": "616263;encoding=hex"}]
     hangup = await asyncio.to_thread(receiver.wait, "call.hangup")
     assert (hangup.payload["hangup_cause"], hangup.payload["hangup_source"]) == (
         "normal_clearing",
@@ -135,9 +134,12 @@ async def baresip(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 @pytest.mark.skipif(
-    not any(line.split()[:1] != ["lo:"] and ":" in line for line in subprocess.run(
-        ["cat", "/proc/net/dev"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[2:]),
+    not any(
+        line.split()[:1] != ["lo:"] and ":" in line
+        for line in subprocess.run(
+            ["cat", "/proc/net/dev"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()[2:]
+    ),
     reason="baresip does not start on a machine whose only network is loopback",
 )
 async def test_baresip(

@@ -25,11 +25,11 @@ def free_port():
 class Sipp:
     """One run; ``finished`` tells its exit code and what it complained about."""
 
-    def __init__(self, folder, scenario, target="", transport="UDP", port=None):
-        self.port = port or free_port()
+    def __init__(self, folder, scenario, callee=None, transport="UDP"):
+        self.port = free_port()
         self.errors = folder / "errors.log"
         self.arguments = [
-            *([target] if target else []),
+            *([f"{HOST}:{callee.uri.rpartition(':')[2]}"] if callee else []),
             *("-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(self.port)),
             *("-t", "u1" if transport == "UDP" else "t1", "-m", "1", "-nostdin"),
             *("-timeout", "15s", "-timeout_error", "-mp", str(free_port())),
@@ -37,7 +37,7 @@ class Sipp:
         ]
         self.folder = folder
 
-    async def start(self):
+    async def __aenter__(self):
         self.process = await asyncio.create_subprocess_exec(
             "sipp",
             *self.arguments,
@@ -46,6 +46,11 @@ class Sipp:
             stderr=asyncio.subprocess.DEVNULL,
         )
         return self
+
+    async def __aexit__(self, *_):
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
 
     async def finished(self):
         code = await asyncio.wait_for(self.process.wait(), 20)
@@ -67,9 +72,7 @@ class Sipp:
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 @pytest.mark.parametrize("scenario", ["uac_call", "uac_hold"])
 async def test_sipp_calls(tmp_path, scenario, transport):
-    async with TestPhone("bob") as bob:
-        target = f"{HOST}:{bob.uri.rpartition(':')[2]}"
-        sipp = await Sipp(tmp_path, scenario, target, transport).start()
+    async with TestPhone("bob") as bob, Sipp(tmp_path, scenario, bob, transport) as sipp:
         incoming = await bob.wait_incoming()
         assert (incoming.from_name, incoming.from_uri.partition("@")[0]) == ("sipp", "sip:sipp")
         await bob.answer()
@@ -81,9 +84,7 @@ async def test_sipp_calls(tmp_path, scenario, transport):
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 async def test_sipp_gives_up(tmp_path, transport):
-    async with TestPhone("bob") as bob:
-        target = f"{HOST}:{bob.uri.rpartition(':')[2]}"
-        sipp = await Sipp(tmp_path, "uac_cancel", target, transport).start()
+    async with TestPhone("bob") as bob, Sipp(tmp_path, "uac_cancel", bob, transport) as sipp:
         await bob.wait_incoming()
         ended = await bob.wait_ended()
         assert (ended.reason, ended.by_remote) == ("cancel", True)
@@ -92,8 +93,10 @@ async def test_sipp_gives_up(tmp_path, transport):
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 async def test_sipp_is_called(tmp_path, transport):
-    async with TestPhone("ann", transport=transport) as ann:
-        sipp = await Sipp(tmp_path, "uas_call", transport=transport).start()
+    async with (
+        TestPhone("ann", transport=transport) as ann,
+        Sipp(tmp_path, "uas_call", transport=transport) as sipp,
+    ):
         await sipp.listening(transport)
         await ann.dial(f"sip:sipp@{HOST}:{sipp.port}")
         await ann.wait_ringing()
@@ -104,8 +107,7 @@ async def test_sipp_is_called(tmp_path, transport):
 
 
 async def test_sipp_is_busy(tmp_path):
-    async with TestPhone("ann") as ann:
-        sipp = await Sipp(tmp_path, "uas_busy").start()
+    async with TestPhone("ann") as ann, Sipp(tmp_path, "uas_busy") as sipp:
         await sipp.listening("UDP")
         with pytest.raises(CallFailed) as caught:
             await ann.call(f"sip:sipp@{HOST}:{sipp.port}")

@@ -7,11 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from listening import level, onset_ms, read_bytes, tone_ms
-from onrecord.phone.clips import tone
-from onrecord.phone.phone import CallFailed, TestPhone
-from onrecord.sdp.negotiation import MediaDirection
-from running import API_KEY, Delivered, Receiver, RunningServer
 from telnyx import AsyncTelnyx, NotFoundError, UnprocessableEntityError
 from telnyx.types import (
     CallAnsweredWebhookEvent,
@@ -20,6 +15,12 @@ from telnyx.types import (
     CallInitiatedWebhookEvent,
     CallRecordingSavedWebhookEvent,
 )
+
+from listening import level, onset_ms, read_bytes, tone_ms
+from onrecord.phone.clips import tone
+from onrecord.phone.phone import CallFailed, TestPhone
+from onrecord.sdp.negotiation import MediaDirection
+from running import API_KEY, Delivered, Receiver, RunningServer
 
 CLASSES = {
     "call.initiated": CallInitiatedWebhookEvent,
@@ -143,7 +144,9 @@ async def test_a_two_party_call_is_recorded_dual_and_single(
     assert (rate, mixed.shape[1]) == (8000, 1)
     assert 900 <= tone_ms(mixed[:, 0], 440) <= 1060
     assert 900 <= tone_ms(mixed[:, 0], 700) <= 1060
-    assert re.search(r"/both[ _%20]*of[ _%20]*them-\d{10,16}\.mp3\?", str(single.payload["recording_urls"]))
+    assert re.search(
+        r"/both[ _%20]*of[ _%20]*them-\d{10,16}\.mp3\?", str(single.payload["recording_urls"])
+    )
 
     for delivered in receiver.arrived:
         event = sdk.webhooks.unwrap(delivered.body, headers=delivered.headers)

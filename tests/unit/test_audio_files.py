@@ -2,6 +2,7 @@
 
 import io
 import math
+import shutil
 import subprocess
 import sys
 import wave
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from onrecord.audio.level import Level, Meter
-from onrecord.audio.mp3 import BIT_RATE_PER_CHANNEL, Mp3Writer
+from onrecord.audio.mp3 import Mp3Writer, bit_rate
 from onrecord.audio.reading import UnreadableAudioError, read_audio
 from onrecord.audio.wav import MAX_DATA_BYTES, wav_header
 
@@ -35,9 +36,9 @@ def lag(heard: np.ndarray, true: np.ndarray) -> int:
     return peak - 2 * n if peak > n else peak
 
 
-def encode(block: np.ndarray, step: int, path: Path) -> None:
+def encode(block: np.ndarray, step: int, path: Path, rate: int = RATE) -> None:
     with path.open("wb") as file:
-        writer = Mp3Writer(file, len(block), RATE)
+        writer = Mp3Writer(file, len(block), rate)
         for first in range(0, block.shape[1], step):
             writer.write(block[:, first : first + step])
         writer.finish()
@@ -80,10 +81,60 @@ def test_mp3_has_length_and_place_of_what_went_in(tmp_path: Path, channels: int)
         assert lag(samples[:, channel].astype(float), true[channel].astype(float)) == 0
 
 
+@pytest.mark.parametrize("rate", [8000, 16_000, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_mp3_tone_begins_at_its_millisecond(tmp_path: Path, channels: int, rate: int) -> None:
+    block = np.zeros((channels, 3 * rate + 131), np.int16)
+    begin = round(1.2345 * rate)
+    at = np.arange(block.shape[1] - begin) / rate
+    block[:, begin:] = np.round(9000 * np.sin(2 * np.pi * 1000 * at))
+    encode(block, 9999, tmp_path / "a.mp3", rate)
+    samples, found = read_audio(tmp_path / "a.mp3")
+    assert (found, samples.shape) == (rate, block.shape[::-1])
+    for channel in samples.T:
+        onset = int(np.argmax(np.abs(channel) > 4000))
+        assert abs(onset - begin) * 1000 / rate < 1
+        assert lag(channel[: RATE * 2].astype(float), block[0, : RATE * 2].astype(float)) == 0
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("rate", [8000, 16_000, 48_000])
+def test_mp3_plays_elsewhere_without_a_warning(tmp_path: Path, rate: int) -> None:
+    encode(noise(4 * rate / RATE, 2), 8000, tmp_path / "a.mp3", rate)
+    command = ["ffmpeg", "-v", "warning", "-i", str(tmp_path / "a.mp3"), "-f", "s16le", "-"]
+    done = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    assert done.stderr == b""
+    assert len(done.stdout) == 4 * rate * 4
+
+
+def test_mp3_tag_says_what_the_file_holds(tmp_path: Path) -> None:
+    encode(noise(2, 2), 8000, tmp_path / "a.mp3")
+    data = (tmp_path / "a.mp3").read_bytes()
+    frame = 576
+    assert data[:4] == data[frame : frame + 4]
+    assert data[21:25] == b"Info"
+    frames, size = (int.from_bytes(data[at : at + 4], "big") for at in (29, 33))
+    assert (frames + 1) * frame == size == len(data)
+    gaps = int.from_bytes(data[21 + 141 : 21 + 144], "big")
+    assert gaps >> 12 == 576
+    assert frames * 576 == (gaps >> 12) + 16_000 + (gaps & 0xFFF)
+
+
+def test_mp3_channel_with_little_noise_hears_nothing_of_the_other(tmp_path: Path) -> None:
+    block = np.concatenate([noise(4, 1), noise(4, 1, seed=2) // 400])
+    encode(block, 3000, tmp_path / "a.mp3")
+    samples, _ = read_audio(tmp_path / "a.mp3")
+    error = samples[:, 1].astype(float) - block[1]
+    assert np.sqrt(np.mean(error**2)) < 8
+    loud = block[0].astype(float)
+    heard = float(np.dot(samples[:, 1].astype(float), loud) / np.dot(loud, loud))
+    assert abs(heard) < 0.001
+
+
 def test_mp3_is_of_constant_rate(tmp_path: Path) -> None:
     encode(noise(20, 2), 160_000, tmp_path / "a.mp3")
     size = (tmp_path / "a.mp3").stat().st_size
-    assert abs(size / 20 * 8 - 2 * BIT_RATE_PER_CHANNEL) < 1500
+    assert abs(size / 20 * 8 - bit_rate(2, RATE)) < 1500
 
 
 def test_mp3_channels_do_not_leak(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from onrecord.service.recordings import Recordings
 from onrecord.service.recovery import Recovery
 from onrecord.service.registry import Registry
 from onrecord.signalling.edge import Signalling
+from onrecord.sip.backend import SipEvent
 
 log = structlog.get_logger()
 
@@ -85,7 +86,7 @@ class _Node:
             port=settings.sip_port,
             advertised=settings.advertised_address,
             max_calls=settings.max_legs,
-            on_event=lambda event: self.calls.on_sip_event(event),
+            on_event=self._on_sip_event,
             clock=parts.clock,
         )
         self.calls = Calls(
@@ -103,6 +104,10 @@ class _Node:
                 boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
             )
         )
+
+    def _on_sip_event(self, event: SipEvent) -> None:
+        # Calls is made after the signalling that it speaks through.
+        self.calls.on_sip_event(event)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Media first: a call that comes in needs it."""

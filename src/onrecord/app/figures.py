@@ -72,5 +72,3 @@ class Figured:
             if grown > 0:
                 (counter.labels(*labels) if labels else counter).inc(grown)
             self._told[key] = total
-
-

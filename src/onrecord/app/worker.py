@@ -9,12 +9,12 @@ import json
 import signal
 import sys
 
+from onrecord import mastering
 from onrecord.app.figures import report
 from onrecord.app.parts import Parts, database_url, open_parts
 from onrecord.core.logs import configure_logs
 from onrecord.core.settings import Settings
 from onrecord.jobs.worker import Worker
-from onrecord import mastering
 from onrecord.service.finishing import Finishing
 
 SWEEP_SECS = 2.0
@@ -24,6 +24,9 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Run until the control process goes away."""
     end_with_parent()
+    # A terminal's Ctrl-C and a service's stop reach us too; the control process tells us when to end.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
     first = json.loads(sys.stdin.readline())
     settings, public_url = Settings(**first["settings"]), first["public_url"]
     configure_logs(settings.log_level, settings.log_format, "worker")
@@ -43,8 +46,6 @@ async def _run(settings: Settings, public_url: str) -> None:
             asyncio.create_task(report()),
         ]
         tasks.append(asyncio.create_task(_parent_gone()))
-        for name in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(name, tasks[-1].cancel)
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()

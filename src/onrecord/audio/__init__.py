@@ -1,1 +1,1 @@
-"""Samples and bytes: G.711, WAV, MP3, levels. PyAV is at home here and is imported only when used."""
+"""Samples and bytes: G.711, WAV, MP3, levels. PyAV and LAME are at home here; PyAV is loaded when used."""

@@ -93,6 +93,35 @@ class RecordStop:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordPause:
+    """POST /v2/calls/{id}/actions/record_pause."""
+
+    recording_id: RecordingId | None = None
+    """None: all recordings of the leg that run."""
+    client_state: str | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResume:
+    """POST /v2/calls/{id}/actions/record_resume."""
+
+    recording_id: RecordingId | None = None
+    """None: all recordings of the leg that pause."""
+    client_state: str | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStateUpdate:
+    """PUT /v2/calls/{id}/actions/client_state_update."""
+
+    client_state: str
+    command_id: None = None
+    """The command has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationFields:
     """POST and PATCH /v2/call_control_applications: all that an application may set."""
 

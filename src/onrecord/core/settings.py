@@ -37,7 +37,10 @@ class Settings(BaseSettings):
     """Every setting of the server; a field's description is its documentation."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", nested_model_default_partial_update=False
+        env_prefix=ENVIRONMENT_PREFIX,
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=False,
     )
 
     data: Path = Field(Path("data"), description="Folder for everything that the server keeps.")
@@ -45,7 +48,8 @@ class Settings(BaseSettings):
     http_port: Port = Field(8080, description="TCP port of the HTTP API; 0 takes a free one.")
     sip_port: Port = Field(5060, description="UDP and TCP port for SIP; 0 takes a free one.")
     rtp_ports: str = Field(
-        "10000-20000", description="Range of UDP ports for RTP and RTCP, ``first-last``; two per leg."
+        "10000-20000",
+        description="Range of UDP ports for RTP and RTCP, ``first-last``; two per leg.",
     )
     external_address: str | None = Field(
         None, description="IP address to tell SIP peers, where it differs from ``bind`` (NAT)."
@@ -56,7 +60,9 @@ class Settings(BaseSettings):
     api_key: str | None = Field(
         None, description="An API key that is valid beside those made with ``onrecord keys``."
     )
-    node: NodeId = Field(NodeId("n1"), description="Name of this machine, 1 to 16 of A-Z a-z 0-9 - _.")
+    node: NodeId = Field(
+        NodeId("n1"), description="Name of this machine, 1 to 16 of A-Z a-z 0-9 - _."
+    )
     default_application: str | None = Field(
         None, description="Id of the application for calls to a number without a route."
     )
@@ -125,6 +131,14 @@ class Settings(BaseSettings):
         _ = self.rtp_port_range
         return self
 
+    @model_validator(mode="after")
+    def _peers_can_be_told_an_address(self) -> Self:
+        if ipaddress.ip_address(self.advertised_address).is_unspecified:
+            raise ValueError(
+                f"bind {self.bind} says nothing that SIP peers could send to: set external_address"
+            )
+        return self
+
     @property
     def rtp_port_range(self) -> range:
         """The even ports of ``rtp_ports`` whose odd neighbour is in the range too.
@@ -152,8 +166,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line over environment over file."""
         file = Path(os.environ.get("ONRECORD_CONFIG", FILE_NAME))

@@ -57,7 +57,10 @@ class _Outcome:
 
 
 class Writer:
-    """One connection and one thread: works that wait together share one commit."""
+    """One connection and one thread: works that wait together share one commit.
+
+    Whatever a work raises, SystemExit included, is its caller's; the thread goes on with the next.
+    """
 
     def __init__(self, engine: sa.Engine, jobs: JobQueue) -> None:
         self._engine = engine
@@ -108,14 +111,14 @@ class Writer:
                 if len(batch) == 1:
                     return [_Outcome(batch[0], batch[0].work(unit))]
                 return [self._in_savepoint(task, unit) for task in batch]
-        except Exception as error:  # noqa: BLE001 - nothing is durable: every caller is told
+        except BaseException as error:  # noqa: BLE001 - nothing is durable: every caller is told
             return [_Outcome(task, error=error) for task in batch]
 
     def _in_savepoint(self, task: _Task, unit: SqlUnit) -> _Outcome:
         self._connection.exec_driver_sql("SAVEPOINT work")
         try:
             value = task.work(unit)
-        except Exception as error:  # noqa: BLE001 - the unit of work: its caller is told
+        except BaseException as error:  # noqa: BLE001 - the unit of work: its caller is told
             self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
             self._connection.exec_driver_sql("RELEASE SAVEPOINT work")
             return _Outcome(task, error=error)

@@ -23,7 +23,7 @@ STOP_SECS = 15.0
 async def show(output: Path, *, keep: bool) -> int:
     """Play the demo; returns the exit code. With ``keep`` the server stays until it is interrupted."""
     console = Console()
-    output.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(output.mkdir, parents=True, exist_ok=True)
     api_key = f"KEY{secrets.token_urlsafe(24)}"
     with contextlib.ExitStack() as stack:
         data = output / "data" if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -63,9 +63,7 @@ async def _ready(folder: DataFolder, process: asyncio.subprocess.Process, log: P
     async with httpx.AsyncClient() as client:
         while loop.time() < end:
             if process.returncode is not None:
-                raise RuntimeError(
-                    f"the server did not start; see {log}:\n{log.read_text()[-2000:]}"
-                )
+                raise RuntimeError(f"the server did not start; see {log}")
             running = folder.running()
             if running is not None:
                 with contextlib.suppress(httpx.HTTPError):

@@ -1,7 +1,9 @@
 """The arena: a mapped file that the kernel writes received datagrams into, and their columns.
 
 Because the file is mapped and shared, whatever a SIGKILL interrupts, the datagrams that had been
-received are in the file: :mod:`onrecord.media.salvage` takes them from there. Little-endian::
+received are in the file: :mod:`onrecord.media.salvage` takes them from there. Only a datagram
+whose ``recv`` had not yet returned can be missing: it has left the socket and has no size yet.
+Little-endian::
 
     0         header, 4096 bytes: magic, version, capacity, pitch, slot bytes, ticks (u32 each)
     4096      meta u32[capacity]      stream << 16 | size of the datagram in that slot; 0 = none
@@ -174,11 +176,15 @@ class Arena:
 
     def mark(self, now_ns: int) -> None:
         """What is received from here on arrived at ``now_ns``."""
+        self.mark_slot(self.used, now_ns)
+
+    def mark_slot(self, slot: int, at_ns: int) -> None:
+        """What is in ``slot`` and behind it arrived at ``at_ns``; slots must not go back."""
         count = self._count[0]
-        if count and self._tick_first[count - 1] == self.used:
+        if count and self._tick_first[count - 1] == slot:
             count -= 1
-        self._tick_first[count] = self.used
-        self._tick_at[count] = now_ns
+        self._tick_first[count] = slot
+        self._tick_at[count] = at_ns
         self._count[0] = count + 1
 
     def put(self, key: int, datagram: bytes) -> None:

@@ -47,6 +47,8 @@ class Recording:
     started_ns: int
     failed: bool = False
     """The last write did not succeed: reported once per run of failures."""
+    paused: bool = False
+    """Nothing of its streams is kept."""
 
     @property
     def streams(self) -> Iterator[tuple[int, int]]:
@@ -187,9 +189,30 @@ class Capture:
         self.fold_leg(recording.leg_index)
         recording.writer.append(encode_fact(kind, recording.started_ns, fact))
         self.recordings[recording.id] = recording
-        for stream, track in recording.streams:
-            self._by_stream.setdefault(stream, []).append((recording, track))
-            self._changed(stream)
+        if not recording.paused:
+            self._attach(recording)
+
+    def pause(self, recording: Recording, at_ns: int) -> None:
+        """Keep nothing of its streams from now on; a fact says so.
+
+        Raises:
+            OSError: the fact could not be written; the recording goes on.
+        """
+        self.fold_leg(recording.leg_index)
+        recording.writer.append(encode_fact("pause", at_ns, {}))
+        recording.paused = True
+        self._detach(recording)
+
+    def resume(self, recording: Recording, at_ns: int) -> None:
+        """Keep its streams again from now on; a fact says so.
+
+        Raises:
+            OSError: the fact could not be written; the recording stays paused.
+        """
+        self.fold_leg(recording.leg_index)
+        recording.writer.append(encode_fact("resume", at_ns, {}))
+        recording.paused = False
+        self._attach(recording)
 
     def stop(self, recording: Recording, at_ns: int, reason: str) -> None:
         """Write what is left of it and a stop fact, and close its spool.
@@ -199,9 +222,8 @@ class Capture:
         """
         self.fold_leg(recording.leg_index)
         del self.recordings[recording.id]
-        for stream, track in recording.streams:
-            self._by_stream[stream].remove((recording, track))
-            self._changed(stream)
+        if not recording.paused:
+            self._detach(recording)
         try:
             recording.writer.append(encode_fact("stop", at_ns, {"reason": reason}))
         finally:
@@ -288,6 +310,16 @@ class Capture:
         else:
             self.counts.written += rows
             recording.failed = False
+
+    def _attach(self, recording: Recording) -> None:
+        for stream, track in recording.streams:
+            self._by_stream.setdefault(stream, []).append((recording, track))
+            self._changed(stream)
+
+    def _detach(self, recording: Recording) -> None:
+        for stream, track in recording.streams:
+            self._by_stream[stream].remove((recording, track))
+            self._changed(stream)
 
     def _changed(self, stream: int) -> None:
         kept = self._by_stream.get(stream, [])

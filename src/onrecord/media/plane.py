@@ -8,6 +8,7 @@ received but not written is salvaged first.
 import asyncio
 import contextlib
 import itertools
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class _Capture:
     path: Path
     began: bool = False
     """Its start has been answered: a new media process goes on with it instead of starting it."""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class MediaPlane:
         self._heard_at = 0.0
         self._counts: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._stamping: socket.socket | None = None
 
     @property
     def pid(self) -> int | None:
@@ -121,6 +124,10 @@ class MediaPlane:
             OSError: there is no room for it.
         """
         allow_descriptors()
+        # While any socket wants stamps the kernel stamps all that comes, so that datagrams that
+        # wait for a media process tell when they came although their sockets did not ask then.
+        self._stamping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        stamp_arrivals(self._stamping, wanted=True)
         await self._spawn()
         try:
             await asyncio.wait_for(self._up.wait(), START_SECONDS)
@@ -143,6 +150,8 @@ class MediaPlane:
         for leg in self._legs.values():
             self._ports.free(leg.pair)
         self._legs.clear()
+        if self._stamping is not None:
+            self._stamping.close()
 
     async def open_leg(self, leg: LegId) -> RtpAddress:
         """Take an even RTP port and its odd RTCP port; returns what our SDP must say.
@@ -243,6 +252,30 @@ class MediaPlane:
         finally:
             self._recordings.pop(recording_id, None)
 
+    async def pause_recording(self, recording_id: RecordingId) -> int:
+        """Keep nothing from now on, until it is resumed or stopped. Returns monotonic ns.
+
+        Raises:
+            MediaError: it is not captured, its spool cannot be written, or no answer came.
+        """
+        return await self._keep(recording_id, "pause", paused=True)
+
+    async def resume_recording(self, recording_id: RecordingId) -> int:
+        """Keep what comes from now on again. Returns monotonic ns.
+
+        Raises:
+            MediaError: it is not captured, its spool cannot be written, or no answer came.
+        """
+        return await self._keep(recording_id, "resume", paused=False)
+
+    async def _keep(self, recording_id: RecordingId, op: str, *, paused: bool) -> int:
+        capture = self._recordings.get(recording_id)
+        if capture is None:
+            raise MediaError(f"recording {recording_id} is not being captured")
+        at_ns = int(await self._request(op, recording=recording_id))
+        capture.paused = paused
+        return at_ns
+
     async def leg_stats(self, leg: LegId) -> LegStats:
         """The figures of an open leg now.
 
@@ -281,6 +314,7 @@ class MediaPlane:
             "path": str(capture.path),
             "track": capture.header.track,
             "resumed": capture.began,
+            "paused": capture.paused,
         }
 
     async def _request(self, op: str, sockets: Sequence[Any] = (), **given: Any) -> Any:

@@ -100,6 +100,8 @@ class MediaProcess:
             "unbridge": self._unbridge,
             "start": self._start,
             "stop": self._stop,
+            "pause": self._pause,
+            "resume": self._resume,
             "stats": self._stats,
             "go": self._go,
         }
@@ -295,6 +297,7 @@ class MediaProcess:
             tracks=tracks_of(message["track"]),
             writer=SpoolWriter(Path(message["path"])),
             started_ns=time.monotonic_ns(),
+            paused=message["paused"],
         )
         kind = "media_replaced" if message["resumed"] else "start"
         try:
@@ -311,6 +314,22 @@ class MediaProcess:
         at_ns = time.monotonic_ns()
         self._capture.stop(recording, at_ns, message["reason"])
         self._syncer.want(bool(self._capture.recordings))
+        return at_ns
+
+    def _pause(self, message: Message, _: list[int]) -> int:
+        recording = self._capture.recordings[message["recording"]]
+        self._receiver.sweep()
+        at_ns = time.monotonic_ns()
+        if not recording.paused:
+            self._capture.pause(recording, at_ns)
+        return at_ns
+
+    def _resume(self, message: Message, _: list[int]) -> int:
+        recording = self._capture.recordings[message["recording"]]
+        self._receiver.sweep()
+        at_ns = time.monotonic_ns()
+        if recording.paused:
+            self._capture.resume(recording, at_ns)
         return at_ns
 
     def _stats(self, message: Message, _: list[int]) -> dict[str, object]:

@@ -9,7 +9,7 @@ kernel stamp arrivals, as they may hold what came while no media process was the
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -29,6 +29,9 @@ _ROUNDS = 64
 """A sweep takes at most so many datagrams of one socket: twice what a peer of 50 packets/s sends
 in a stalled half second, and what bounds a flood to the cost of a hundred peers."""
 _LEARN_BURST = 256
+
+_Taken = tuple[int, int, int | None]
+"""Slot, size and arrival of a datagram of a leg that learns."""
 
 
 class Receiver:
@@ -147,30 +150,50 @@ class Receiver:
             self._capture.arena.put(peer.outbound_key, datagram)
 
     def _read_learning(self, leg: MediaLeg) -> None:
-        dropped = self._capture.counts.dropped
-        arena = self._capture.arena
-        now_ns = self._mark(2 * _MOST_SLOTS * _LEARN_BURST)
-        utc_offset_ns = time.time_ns() - now_ns
+        self._mark(2 * _MOST_SLOTS * _LEARN_BURST)
+        taken: list[_Taken] = []
+        drained = False
         for _ in range(_LEARN_BURST):
-            slot = arena.slots[arena.used]
             try:
-                size, extra, _, source = leg.rtp.recvmsg_into([slot], STAMP_BYTES)
+                self._take_learning(leg, taken)
             except BlockingIOError:
+                drained = True
                 break
             except OSError:
-                dropped["icmp"] += 1
-                continue
-            if leg.accepts(slot[:size], source[:2]):
-                arena.mark(min(arrival_of(extra, utc_offset_ns) or now_ns, now_ns))
-                arena.took(leg.inbound_key, size)
-                self._pass_on(leg, slot[:size], now_ns)
-            else:
-                dropped["early" if leg.media is None else "foreign"] += 1
-        else:
-            return
-        if leg.source is not None:
+                self._capture.counts.dropped["icmp"] += 1
+        self._mark_arrivals(taken)
+        now_ns = time.monotonic_ns()
+        self._capture.arena.mark(now_ns)
+        for slot, size, _ in taken:
+            self._pass_on(leg, self._capture.arena.slots[slot][:size], now_ns)
+        if drained and leg.source is not None:
             log.info("source_learnt", leg=leg.name, port=leg.source[1])
             self._place(leg)
+
+    def _take_learning(self, leg: MediaLeg, taken: list[_Taken]) -> None:
+        arena = self._capture.arena
+        slot = arena.slots[arena.used]
+        size, extra, _, source = leg.rtp.recvmsg_into([slot], STAMP_BYTES)
+        if leg.accepts(slot[:size], source[:2]):
+            utc_offset_ns = time.time_ns() - time.monotonic_ns()
+            taken.append((arena.used, size, arrival_of(extra, utc_offset_ns)))
+            arena.took(leg.inbound_key, size)
+        else:
+            self._capture.counts.dropped["early" if leg.media is None else "foreign"] += 1
+
+    def _mark_arrivals(self, taken: Sequence[_Taken]) -> None:
+        """Note when each datagram came.
+
+        What came before the kernel was asked to stamp is stamped when it is read; it cannot have
+        come later than what was queued behind it.
+        """
+        latest_ns = time.monotonic_ns()
+        marks: list[tuple[int, int]] = []
+        for slot, _, arrival_ns in reversed(taken):
+            latest_ns = latest_ns if arrival_ns is None else min(latest_ns, arrival_ns)
+            marks.append((slot, latest_ns))
+        for slot, at_ns in reversed(marks):
+            self._capture.arena.mark_slot(slot, at_ns)
 
     def _place(self, leg: MediaLeg) -> None:
         self._take_out(leg.rtp)

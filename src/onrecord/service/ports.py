@@ -161,6 +161,14 @@ class MediaPlane(Protocol):
         """End the capture; all facts are in the spool when this returns. Returns monotonic ns."""
         ...
 
+    async def pause_recording(self, recording_id: RecordingId) -> int:
+        """Keep nothing from now on, until it is resumed or stopped. Returns monotonic ns."""
+        ...
+
+    async def resume_recording(self, recording_id: RecordingId) -> int:
+        """Keep what comes from now on again. Returns monotonic ns."""
+        ...
+
 
 class Signalling(Protocol):
     """The SIP side: verbs return at once; what comes of them arrives as ``sip.backend`` events."""

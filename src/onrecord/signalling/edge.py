@@ -191,16 +191,16 @@ class Signalling:
             self._log.exception("sip_event_failed", sip_event=type(output).__name__, leg=output.leg)
 
     def _transmit(self, message: Transmit) -> None:
-        def send(address: str | None) -> None:
-            peer = message.peer
-            if address is None:
-                self._unreachable(peer)
-            elif peer.transport == "TCP":
-                self._streams.send(message.data, address, peer)
-            elif not self._datagrams.send(message.data, address, peer.port):
-                self._unreachable(peer)
+        peer = message.peer
 
-        self._names.lookup(message.peer.host, send)
+        def send(address: str | None) -> None:
+            if address is not None and peer.transport == "TCP":
+                self._streams.send(message.data, address, peer)
+            elif address is None or not self._datagrams.send(message.data, address, peer.port):
+                # in a later turn of the loop: what the agent sends then may fail as well
+                asyncio.get_running_loop().call_soon(self._unreachable, peer)
+
+        self._names.lookup(peer.host, send)
 
     def _arm(self) -> None:
         if self._timer is not None:
