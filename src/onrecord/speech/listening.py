@@ -49,7 +49,7 @@ class Listener(Generic[Key]):
         if stream is not None:
             self._free += stream.places.tolist()
 
-    def pause(self, key: Key, paused: bool = True) -> None:  # noqa: FBT002 -- reads as a sentence
+    def pause(self, key: Key, paused: bool = True) -> None:
         """Let the timer stand still, or go on with ``paused`` False; unknown keys are no fault."""
         if key in self._streams:
             self._streams[key].timer.paused = paused

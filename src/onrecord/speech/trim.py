@@ -38,7 +38,7 @@ def trim_bounds(samples: NDArray[np.int16], rate: int) -> tuple[int, int] | None
     if first is None:
         return None
     end = length
-    last = first
+    last = length
     while end > first:
         lead = max(first, end - chunk)
         base = max(0, lead - overlap)

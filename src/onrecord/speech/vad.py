@@ -16,7 +16,7 @@ from onrecord.speech.rates import resample
 from onrecord.speech.silence import OFF, ON
 
 if TYPE_CHECKING:
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
 RATE: Final = 8000
 WINDOW: Final = 256
@@ -164,7 +164,7 @@ _RATE_INPUT = np.array(RATE, np.int64)
 @functools.cache
 def _session() -> "onnxruntime.InferenceSession":
     """The network, loaded once per process: 1 thread, so that the caller decides about cores."""
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped]
 
     onnxruntime.set_default_logger_severity(3)
     options = onnxruntime.SessionOptions()
