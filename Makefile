@@ -6,12 +6,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test check tests bench docs format clean
+.PHONY: demo test setup check tests bench docs format clean
 
 demo: .venv/ready
 	@$(BIN)/onrecord demo $(if $(KEEP),--keep)
 
 test: check tests
+
+setup: .venv/ready-test
 
 check: .venv/ready-test
 	$(BIN)/ruff check .
