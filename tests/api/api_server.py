@@ -13,6 +13,7 @@ import uvicorn
 from api.fake_services import FakeFiles, Fakes
 from onrecord.api.app import create_api
 from onrecord.api.protocol import BoundedHttp
+from onrecord.core.errors import OnrecordError
 from onrecord.core.settings import Settings
 
 
@@ -33,10 +34,15 @@ class Running:
 def running_api(folder: Path, **settings: object) -> Iterator[Running]:
     fakes = Fakes(FakeFiles(folder))
     not_ready: list[str] = []
+
+    def readiness() -> None:
+        if not_ready:
+            raise OnrecordError(not_ready[0])
+
     app = create_api(
         fakes.services(),
         Settings(**settings),
-        readiness=lambda: not_ready[0] if not_ready else None,
+        readiness=readiness,
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

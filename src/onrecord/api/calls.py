@@ -35,12 +35,18 @@ def call_routes(calls: Calls, clock: Clock, *, strict_channels: bool) -> APIRout
         path = f"/{{call_control_id}}/actions/{name}"
         router.add_api_route(path, endpoint, methods=["POST"], response_model=None)
 
-    async def unknown_command(request: Request) -> Response:
-        raise errors.unknown_command(request.path_params.get("name", "client_state_update")[:100])
+    router.add_api_route(
+        "/{call_control_id}/actions/client_state_update",
+        _command(requests.parse_client_state_update, calls.client_state_update),
+        methods=["PUT"],
+        response_model=None,
+    )
 
-    for name, method in (("{name}", "POST"), ("client_state_update", "PUT")):
-        path = f"/{{call_control_id}}/actions/{name}"
-        router.add_api_route(path, unknown_command, methods=[method], response_model=None)
+    @router.post("/{call_control_id}/actions/{name}", response_model=None)
+    async def unknown_command(name: str) -> Response:
+        if name == "client_state_update":
+            raise errors.method_not_allowed("POST", ["PUT"])
+        raise errors.unknown_command(name[:100])
 
     return router
 
@@ -56,6 +62,8 @@ def _commands(calls: Calls, strict_channels: bool) -> dict[str, tuple[Parse, Run
         "bridge": (requests.parse_bridge, calls.bridge),
         "record_start": (parse_record_start, calls.record_start),
         "record_stop": (requests.parse_record_stop, calls.record_stop),
+        "record_pause": (requests.parse_record_pause, calls.record_pause),
+        "record_resume": (requests.parse_record_resume, calls.record_resume),
     }
 
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from onrecord.api.answers import json_answer
+from onrecord.core.errors import OnrecordError
 
-Readiness = Callable[[], str | None]
-"""Why the server cannot take work now, or None when it can."""
+Readiness = Callable[[], None]
+"""Raises OnrecordError with the reason when the server cannot take work now."""
 
 
 def health_routes(readiness: Readiness) -> APIRouter:
@@ -21,11 +22,12 @@ def health_routes(readiness: Readiness) -> APIRouter:
 
     @router.get("/health/ready", response_model=None)
     async def ready() -> Response:
-        reason = readiness()
-        if reason is None:
-            return json_answer({"status": "ok"})
-        body = {"status": "unavailable", "reason": reason}
-        return json_answer(body, 503, {"Retry-After": "1"})
+        try:
+            readiness()
+        except OnrecordError as error:
+            body = {"status": "unavailable", "reason": str(error)}
+            return json_answer(body, 503, {"Retry-After": "1"})
+        return json_answer({"status": "ok"})
 
     @router.get("/metrics", response_model=None)
     async def metrics() -> Response:

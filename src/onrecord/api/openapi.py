@@ -66,6 +66,33 @@ _COMMANDS: dict[str, tuple[str, str, Sequence[Field], str, Sequence[str], Schema
         ["call.recording.saved"],
         {},
     ),
+    "record_pause": (
+        "PauseCallRecord",
+        "Pause recording",
+        bodies.RECORD_PAUSE,
+        (
+            "Pauses one recording of a call, or all of them. Nothing of what is said meanwhile is "
+            "kept, and it does not count towards `max_length`."
+        ),
+        [],
+        {},
+    ),
+    "record_resume": (
+        "ResumeCallRecord",
+        "Go on recording",
+        bodies.RECORD_RESUME,
+        "Goes on with one paused recording of a call, or with all of them.",
+        [],
+        {},
+    ),
+    "client_state_update": (
+        "UpdateClientState",
+        "Change the client_state",
+        bodies.CLIENT_STATE_UPDATE,
+        "Gives the call another client_state, which its webhooks carry from now on.",
+        [],
+        {"client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d"},
+    ),
 }
 """Name of the command: operation id, summary, fields, description, webhooks, example."""
 
@@ -174,7 +201,7 @@ def _paths() -> Schema:
     for name in _COMMANDS:
         paths[f"/v2/calls/{{call_control_id}}/actions/{name}"] = {
             "parameters": [call],
-            "post": _command(name),
+            "put" if name == "client_state_update" else "post": _command(name),
         }
     return paths | _recording_paths() | _application_paths() | _number_paths() | _server_paths()
 
@@ -209,11 +236,13 @@ def _dial() -> Schema:
 def _command(name: str) -> Schema:
     operation_id, summary, fields, description, events, example = _COMMANDS[name]
     told = ", ".join(f"`{event}`" for event in events)
+    if told:
+        description += f"\n\nWebhooks that follow: {told}."
     refusals = {
         "invalid_call_control_id": errors.invalid_call_control_id(),
         "call_already_ended": errors.call_ended(),
     }
-    if name != "hangup":
+    if name not in {"hangup", "client_state_update"}:
         refusals["call_not_answered"] = errors.call_not_answered()
     if name == "record_start":
         refusals |= {
@@ -230,7 +259,7 @@ def _command(name: str) -> Schema:
         "Calls",
         summary,
         _data("CommandResult", "The command was carried out, or had been before."),
-        description=f"{description}\n\nWebhooks that follow: {told}.",
+        description=description,
         body=_body(f"{operation_id}Request", example, required=needed),
         refusals=refusals,
     )

@@ -15,9 +15,12 @@ from onrecord.calls.commands import (
     Answer,
     ApplicationFields,
     Bridge,
+    ClientStateUpdate,
     CommandResult,
     Dial,
     Hangup,
+    RecordPause,
+    RecordResume,
     RecordStart,
     RecordStop,
     Reject,
@@ -49,6 +52,11 @@ class Calls(Protocol):
     async def bridge(self, call_control_id: str, command: Bridge) -> CommandResult: ...
     async def record_start(self, call_control_id: str, command: RecordStart) -> CommandResult: ...
     async def record_stop(self, call_control_id: str, command: RecordStop) -> CommandResult: ...
+    async def record_pause(self, call_control_id: str, command: RecordPause) -> CommandResult: ...
+    async def record_resume(self, call_control_id: str, command: RecordResume) -> CommandResult: ...
+    async def client_state_update(
+        self, call_control_id: str, command: ClientStateUpdate
+    ) -> CommandResult: ...
 
 
 class Applications(Protocol):

@@ -13,7 +13,7 @@ frame in front of the audio, which decodes to silence where it is not understood
 of Xing's tag with LAME's extension ("Mp3 Info Tag revision 1")::
 
     frame header 4 | side information, zero, 9/17/32 | "Info" | 0x0000000F | frames u32 | bytes u32
-    | seek table u8[100] | quality u32 | "LAME4.0\\0\\0" | method u8 | low-pass u8 | gain u8[8]
+    | seek table u8[100] | quality u32 | "LAME4.0", 0, 0 | method u8 | low-pass u8 | gain u8[8]
     | ATH u8 | kbit/s u8 | delay:12 padding:12 | misc u8 | gain u8 | preset u16 | bytes u32
     | CRC-16 of the audio, not given: zero | CRC-16 of all before it
 

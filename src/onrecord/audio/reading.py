@@ -1,5 +1,6 @@
-"""Decodes any audio file that FFmpeg knows, whole, through PyAV."""
+"""Decodes any audio file that FFmpeg knows, whole or block by block, through PyAV."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,19 @@ def read_audio(path: Path) -> tuple[NDArray[np.int16], int]:
     Raises:
         UnreadableAudioError: nothing could be decoded.
     """
+    parts = list(read_blocks(path))
+    return np.concatenate([block for block, _ in parts]), parts[0][1]
+
+
+def read_blocks(path: Path) -> Iterator[tuple[NDArray[np.int16], int]]:
+    """The same block by block, for files that are too long for the memory.
+
+    Yields:
+        Samples of shape ``(n, channels)`` and the sample rate; the first block is empty.
+
+    Raises:
+        UnreadableAudioError: the file cannot be decoded, or not to its end.
+    """
     import av
 
     try:
@@ -29,12 +43,9 @@ def read_audio(path: Path) -> tuple[NDArray[np.int16], int]:
             stream = container.streams.audio[0]
             rate, channels = stream.rate, stream.channels
             resampler = av.AudioResampler(format="s16", layout=stream.layout, rate=rate)
-            parts = [
-                piece.to_ndarray().reshape(-1, channels)
-                for frame in container.decode(stream)
-                for piece in resampler.resample(frame)
-            ]
+            yield np.empty((0, channels), np.int16), rate
+            for frame in container.decode(stream):
+                for piece in resampler.resample(frame):
+                    yield piece.to_ndarray().reshape(-1, channels), rate
     except (av.FFmpegError, OSError, IndexError) as error:
         raise UnreadableAudioError(f"{path.name} cannot be decoded: {error}") from error
-    empty = np.empty((0, channels), np.int16)
-    return np.concatenate([empty, *parts]), rate

@@ -239,6 +239,22 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """One command that was carried out, written in the transaction of what it changed."""
+
+    id: str
+    scope: str
+    """Within what ``command_id`` is unique: a call_control_id, or ``dial``."""
+    command_id: str | None
+    name: str
+    """As in its path: ``record_start``; ``dial`` for a new call."""
+    leg_id: LegId
+    session_id: SessionId
+    application_id: ApplicationId
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One webhook event, written in the transaction that made it true."""
 

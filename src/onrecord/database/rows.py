@@ -12,6 +12,7 @@ from onrecord.calls.records import (
     ApiKey,
     Application,
     Attempt,
+    CommandRecord,
     Direction,
     Event,
     EventState,
@@ -235,6 +236,16 @@ def recording_record(row: Any) -> Recording:
         file_key=row.file_key,
         failure=row.failure,
     )
+
+
+def command_row(command: CommandRecord) -> Columns:
+    """The columns of ``command``."""
+    return asdict(command)
+
+
+def command_record(row: Any) -> CommandRecord:
+    """The record of a ``command`` row."""
+    return CommandRecord(**row._mapping)  # noqa: SLF001 -- the public name of a row's columns
 
 
 def event_row(event: Event) -> Columns:

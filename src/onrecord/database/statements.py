@@ -121,7 +121,12 @@ legs_unended = Prepared(
     .order_by(tables.leg.c.created_ns)
 )
 
-claim_command = Prepared(_all_columns(insert_unless_there(tables.command), tables.command))
+add_command = Prepared(_all_columns(insert_unless_there(tables.command), tables.command))
+has_command = Prepared(
+    sa.select(sa.literal_column("1"))
+    .select_from(tables.command)
+    .where(*_where(tables.command, "scope", "command_id"))
+)
 
 add_recording = _insert(tables.recording)
 save_recording = _update(tables.recording)

@@ -104,12 +104,29 @@ leg = Table(
     Index("leg_ended", "ended_ns"),
 )
 
+COMMAND_NAMED = "command_id IS NOT NULL"
+
 command = Table(
     "command",
     metadata,
-    Column("scope", Text, primary_key=True),
-    Column("command_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("command_id", Text),
+    Column("name", Text, nullable=False),
+    Column("leg_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("application_id", Text, nullable=False),
     Column("created_ns", BigInteger, nullable=False, index=True),
+    Index(
+        "command_once",
+        "scope",
+        "command_id",
+        unique=True,
+        sqlite_where=text(COMMAND_NAMED),
+        postgresql_where=text(COMMAND_NAMED),
+    ),
+    Index("command_by_leg", "leg_id", "created_ns"),
+    Index("command_by_session", "session_id", "created_ns"),
 )
 
 RECORDING_SAVED = "state = 'saved'"
@@ -184,6 +201,8 @@ event = Table(
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_ns", BigInteger),
+    Index("event_by_leg", "leg_id", "occurred_ns"),
+    Index("event_by_session", "session_id", "occurred_ns"),
     Index("event_due", "due_ns", sqlite_where=text(EVENT_DUE), postgresql_where=text(EVENT_DUE)),
 )
 

@@ -9,6 +9,7 @@ from onrecord.calls.records import (
     ApiKey,
     Application,
     Attempt,
+    CommandRecord,
     Event,
     Leg,
     Page,
@@ -132,10 +133,14 @@ class SqlUnit:
         """The node's legs that have not ended, oldest first."""
         return self._all(statements.legs_unended, rows.leg_record, node=node)
 
-    def claim_command(self, scope: str, command_id: str, now_ns: int) -> bool:
-        """True the first time that ``command_id`` is seen in ``scope``."""
-        values = {"scope": scope, "command_id": command_id, "created_ns": now_ns}
-        return statements.claim_command.run(self._connection, values).rowcount == 1
+    def add_command(self, command: CommandRecord) -> bool:
+        """Insert; False, and nothing happens, when its scope has its command_id already."""
+        return statements.add_command.run(self._connection, rows.command_row(command)).rowcount == 1
+
+    def has_command(self, scope: str, command_id: str) -> bool:
+        """Whether ``command_id`` was seen in ``scope``."""
+        values = {"scope": scope, "command_id": command_id}
+        return statements.has_command.run(self._connection, values).first() is not None
 
     def add_recording(self, recording: Recording) -> None:
         """Insert."""

@@ -57,7 +57,7 @@ class Answering:
         await self._up(
             live,
             leg,
-            lambda unit: self._edges.claim(unit, leg.call_control_id, command.command_id),
+            lambda unit: self._edges.note(unit, "answer", leg, command.command_id),
             lambda: self._send_200(live, command),
         )
         return result

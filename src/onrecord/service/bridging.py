@@ -61,7 +61,7 @@ class Bridging:
         begun = await self._begin(live, command)
 
         def work(unit: Unit) -> None:
-            edges.claim(unit, first.call_control_id, command.command_id)
+            edges.note(unit, "bridge", first, command.command_id)
             unit.save_leg(first)
             unit.save_leg(second)
             for event in events:
@@ -94,7 +94,7 @@ class Bridging:
         leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
 
         def work(unit: Unit) -> None:
-            self._edges.claim(unit, leg.call_control_id, command.command_id)
+            self._edges.note(unit, "bridge", leg, command.command_id)
             unit.save_leg(leg)
 
         await self._edges.store.write(work)

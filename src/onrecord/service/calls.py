@@ -1,8 +1,8 @@
 """Calls as the API and the SIP side see them: each command and each event in its leg's turn."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 import structlog
@@ -10,9 +10,12 @@ import structlog
 from onrecord.calls.commands import (
     Answer,
     Bridge,
+    ClientStateUpdate,
     CommandResult,
     Dial,
     Hangup,
+    RecordPause,
+    RecordResume,
     RecordStart,
     RecordStop,
     Reject,
@@ -30,6 +33,7 @@ from onrecord.service.edges import Edges, Repeated
 from onrecord.service.ending import Endings
 from onrecord.service.incoming import UNAVAILABLE, Incoming
 from onrecord.service.negotiating import Negotiations
+from onrecord.service.pausing import Pausing
 from onrecord.service.ports import Unit
 from onrecord.service.recording import Recorder
 from onrecord.service.registry import LiveLeg
@@ -69,6 +73,7 @@ class Calls:
         self._edges = edges
         self._registry = edges.registry
         self._recorder = Recorder(edges)
+        self._pausing = Pausing(edges, self._recorder)
         self._endings = Endings(edges, self._recorder)
         self._negotiations = Negotiations(edges)
         self._incoming = Incoming(edges, self._endings)
@@ -107,7 +112,7 @@ class Calls:
                 raise errors.call_already_answered()
             busy = command.cause == "USER_BUSY"
             reason = OurReason.REJECT_BUSY if busy else OurReason.REJECT_CALL
-            return await self._end(live, reason, command)
+            return await self._end(live, "reject", reason, command)
 
         return await self._carry_out("reject", call_control_id, command, act)
 
@@ -118,7 +123,7 @@ class Calls:
             "hangup",
             call_control_id,
             command,
-            lambda live: self._end(live, OurReason.COMMAND, command, headers),
+            lambda live: self._end(live, "hangup", OurReason.COMMAND, command, headers),
         )
 
     async def record_start(self, call_control_id: str, command: RecordStart) -> CommandResult:
@@ -135,6 +140,39 @@ class Calls:
         return await self._carry_out(
             "record_stop", call_control_id, command, lambda live: self._recorder.stop(live, command)
         )
+
+    async def record_pause(self, call_control_id: str, command: RecordPause) -> CommandResult:
+        """Pause one recording, or all of the call that run."""
+        return await self._carry_out(
+            "record_pause", call_control_id, command, lambda live: self._pausing.pause(live, command)
+        )
+
+    async def record_resume(self, call_control_id: str, command: RecordResume) -> CommandResult:
+        """Go on with one recording, or with all of the call that pause."""
+        return await self._carry_out(
+            "record_resume",
+            call_control_id,
+            command,
+            lambda live: self._pausing.resume(live, command),
+        )
+
+    async def client_state_update(
+        self, call_control_id: str, command: ClientStateUpdate
+    ) -> CommandResult:
+        """Give the call another client_state, for the webhooks from now on."""
+
+        async def act(live: LiveLeg) -> CommandResult:
+            leg = replace(live.leg, client_state=command.client_state)
+
+            def work(unit: Unit) -> None:
+                self._edges.note(unit, "client_state_update", leg, None)
+                unit.save_leg(leg)
+
+            await self._edges.store.write(work)
+            live.leg = leg
+            return CommandResult(leg.call_control_id)
+
+        return await self._carry_out("client_state_update", call_control_id, command, act)
 
     async def bridge(self, call_control_id: str, command: Bridge) -> CommandResult:
         """Join two answered calls."""
@@ -280,29 +318,26 @@ class Calls:
             leg = unit.leg(token)
             if leg is None:
                 raise errors.invalid_call_control_id()
-            if command.command_id:
-                self._edges.claim(unit, token, command.command_id)
-            raise errors.call_ended()
+            if not command.command_id or not unit.has_command(token, command.command_id):
+                raise errors.call_ended()
 
-        # Without an id nothing can be claimed; with one, what is raised undoes the claim.
-        run = self._edges.store.write if command.command_id else self._edges.store.read
-        with contextlib.suppress(Repeated):
-            await run(work)
+        await self._edges.store.read(work)
         return CommandResult(CallControlId(token))
 
     async def _end(
         self,
         live: LiveLeg,
+        name: str,
         reason: OurReason,
         command: _Command,
         headers: list[tuple[str, str]] | None = None,
     ) -> CommandResult:
-        token = live.leg.call_control_id
+        leg = live.leg
         await self._endings.end(
             live,
             Ending(reason),
             headers=headers or (),
             client_state=command.client_state,
-            also=lambda unit: self._edges.claim(unit, token, command.command_id),
+            also=lambda unit: self._edges.note(unit, name, leg, command.command_id),
         )
-        return CommandResult(token)
+        return CommandResult(leg.call_control_id)

@@ -125,7 +125,7 @@ class Dialling:
         event = edges.announcements.initiated(leg, live.application)
 
         def work(unit: Unit) -> None:
-            edges.claim(unit, SCOPE, command.command_id)
+            edges.note(unit, "dial", leg, command.command_id, SCOPE)
             unit.add_leg(leg)
             unit.add_event(event)
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from onrecord.calls.records import Leg
+from onrecord.calls.records import CommandRecord, Leg
 from onrecord.core.clock import Clock
+from onrecord.core.ids import new_uuid
 from onrecord.core.settings import Settings
 from onrecord.service.announcements import Announcements
 from onrecord.service.background import Background
@@ -34,13 +35,25 @@ class Edges:
     boot_id: str
     """Names this boot of the machine: the scope of monotonic times."""
 
-    def claim(self, unit: Unit, scope: str, command_id: str | None) -> None:
-        """Use up a command id in the transaction of what the command does.
+    def note(
+        self, unit: Unit, name: str, leg: Leg, command_id: str | None, scope: str | None = None
+    ) -> None:
+        """Write the command in the transaction of what it does, which uses up its command_id.
 
         Raises:
-            Repeated: it is taken.
+            Repeated: the id is taken in ``scope``, by default that of the leg.
         """
-        if command_id and not unit.claim_command(scope, command_id, self.clock.utc_ns()):
+        command = CommandRecord(
+            id=new_uuid(),
+            scope=scope or leg.call_control_id,
+            command_id=command_id,
+            name=name,
+            leg_id=leg.id,
+            session_id=leg.session_id,
+            application_id=leg.application_id,
+            created_ns=self.clock.utc_ns(),
+        )
+        if not unit.add_command(command):
             raise Repeated(command_id)
 
     def utc_of(self, monotonic_ns: int) -> int:

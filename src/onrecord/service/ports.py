@@ -13,6 +13,7 @@ from onrecord.calls.records import (
     ApiKey,
     Application,
     Attempt,
+    CommandRecord,
     Event,
     Leg,
     Page,
@@ -68,9 +69,11 @@ class Unit(Protocol):
     def leg_by_id(self, leg_id: LegId) -> Leg | None: ...
     def legs_unended(self, node: NodeId) -> Sequence[Leg]: ...
 
-    def claim_command(self, scope: str, command_id: str, now_ns: int) -> bool:
-        """True the first time that ``command_id`` is seen in ``scope`` (a call_control_id, or ``dial``)."""
+    def add_command(self, command: CommandRecord) -> bool:
+        """Insert; False, and nothing happens, when its scope has its command_id already."""
         ...
+
+    def has_command(self, scope: str, command_id: str) -> bool: ...
 
     def add_recording(self, recording: Recording) -> None: ...
     def save_recording(self, recording: Recording) -> None: ...

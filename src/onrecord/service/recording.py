@@ -21,10 +21,11 @@ from onrecord.calls.records import (
 from onrecord.calls.states import RecordingInput, recording_after
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import RecordingId, new_uuid
+from onrecord.core.units import NS_PER_S
 from onrecord.metrics import RECORDINGS_LIVE
 from onrecord.service.edges import Edges, kept_state
 from onrecord.service.ports import Unit
-from onrecord.service.registry import LiveLeg, PlannedRecording
+from onrecord.service.registry import LengthLeft, LiveLeg, PlannedRecording
 from onrecord.spool.header import SpoolHeader
 from onrecord.wire import errors
 
@@ -58,7 +59,7 @@ class Recorder:
         )
 
         def work(unit: Unit) -> None:
-            self._edges.claim(unit, leg.call_control_id, command.command_id)
+            self._edges.note(unit, "record_start", leg, command.command_id)
             unit.add_recording(begun)
             if leg != live.leg:
                 unit.save_leg(leg)
@@ -82,7 +83,7 @@ class Recorder:
         leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
 
         def also(unit: Unit) -> None:
-            self._edges.claim(unit, leg.call_control_id, command.command_id)
+            self._edges.note(unit, "record_stop", leg, command.command_id)
             if leg != live.leg:
                 unit.save_leg(leg)
 
@@ -155,8 +156,15 @@ class Recorder:
         _log.info("recording_started", leg=live.leg.id, recording=begun.id)
         secs = begun.params.max_length_secs
         if secs:
-            live.timers[begun.id] = self._edges.background.after(
-                secs, lambda: self._too_long(live, begun.id), "max_length"
+            live.lengths[begun.id] = LengthLeft(secs * NS_PER_S, self._edges.clock.monotonic_ns())
+            self.bound(live, begun.id)
+
+    def bound(self, live: LiveLeg, recording_id: RecordingId) -> None:
+        """Stop the recording when what is left of its ``max_length`` is over, if it has one."""
+        length = live.lengths.get(recording_id)
+        if length is not None:
+            live.timers[recording_id] = self._edges.background.after(
+                length.left_ns / NS_PER_S, lambda: self._too_long(live, recording_id), "max_length"
             )
 
     async def halt(
@@ -183,6 +191,7 @@ class Recorder:
         for recording in stopped:
             if live.recordings.pop(recording.id, None) is not None:
                 live.cancel_timer(recording.id)
+                live.lengths.pop(recording.id, None)
                 RECORDINGS_LIVE.dec()
                 _log.info("recording_stopped", recording=recording.id, reason=recording.stop_reason)
 
@@ -204,7 +213,8 @@ class Recorder:
 
     async def _too_long(self, live: LiveLeg, recording_id: RecordingId) -> None:
         async with self._edges.registry.turns([live.leg.id]):
-            if recording_id in live.recordings:
+            # A pause or a stop that had its turn before has taken the timer back.
+            if live.timers.pop(recording_id, None) is not None:
                 await self._end(live, [recording_id], StopReason.MAX_LENGTH, lambda _: None)
 
     async def _capture_ended(self, recording_id: RecordingId) -> int:

@@ -26,6 +26,19 @@ class PlannedRecording:
     params: RecordingParams
 
 
+@dataclass(frozen=True, slots=True)
+class LengthLeft:
+    """How much a recording may still take up; what it pauses does not count."""
+
+    left_ns: int
+    since_ns: int
+    """Monotonic time from which it was taken up: the start or the last resume."""
+
+    def after(self, at_ns: int) -> "LengthLeft":
+        """What is left when the recording has run until ``at_ns``."""
+        return LengthLeft(max(self.left_ns - (at_ns - self.since_ns), 0), at_ns)
+
+
 @dataclass(slots=True, eq=False)
 class LiveLeg:
     """One leg that has not ended. Changed only by the holder of its turn."""
@@ -51,6 +64,8 @@ class LiveLeg:
     time_limit_secs: float | None = None
     recordings: dict[RecordingId, Recording] = field(default_factory=dict)
     """Those that are being captured."""
+    lengths: dict[RecordingId, LengthLeft] = field(default_factory=dict)
+    """What is left of those that have a ``max_length``."""
     timers: dict[str, Handle] = field(default_factory=dict)
     """By name, or by the recording that they end."""
     results: dict[str, CommandResult] = field(default_factory=dict)

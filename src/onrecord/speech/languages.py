@@ -1,10 +1,13 @@
 """The 245 codes of ``transcription_language`` and what each engine is told for them. Pure.
 
 The codes are those of the reference page of record_start: ``auto_detect``, the 99 languages of Whisper without a
-region, and 145 codes with a region, which are those of Google Speech-to-Text v1. Which engine knows a
-language: Whisper's list of the tokenizer of openai-whisper 20250625, Google's list "Speech-to-Text V1
-supported languages", Deepgram's page "Models & Languages Overview" for nova-3, of which the reference page
-admits English only; all as of October 2025.
+region, and 145 codes with a region. Which engine knows a language, as of October 2025:
+
+- A: the codes with a region are those of Google Speech-to-Text v1; a code without one is sent as a usual region
+  of its language, and not at all where the page lists no region of it;
+- B: the languages of Whisper's tokenizer (openai-whisper 20250625);
+- deepgram/nova-3: the reference page admits English only; regions that Deepgram's "Models & Languages
+  Overview" does not list are sent as ``en``.
 """
 
 import functools
@@ -51,7 +54,7 @@ _GOOGLE_REGIONS = {
     "jw": "jv-ID",
     "nl": "nl-NL",
     "nn": "no-NO",
-    "pt": "pt-PT",
+    "pt": "pt-BR",
     "sw": "sw-KE",
     "ta": "ta-IN",
     "tl": "fil-PH",

@@ -155,9 +155,9 @@ def decode_records(data: bytes | mmap) -> Iterator[Record | Torn]:
     spool = memoryview(data)
     offset = 0
     while offset < len(spool):
-        found = _decode_at(spool, offset)
+        found = decode_at(spool, offset)
         if found is None:
-            next_offset = _next_record(data, spool, offset + ALIGNMENT)
+            next_offset = next_record(data, offset + ALIGNMENT)
             yield Torn(offset, next_offset - offset)
         else:
             record, next_offset = found
@@ -165,17 +165,28 @@ def decode_records(data: bytes | mmap) -> Iterator[Record | Torn]:
         offset = next_offset
 
 
-def _next_record(data: bytes | mmap, spool: memoryview, offset: int) -> int:
+def next_record(data: bytes | mmap, offset: int) -> int:
     """Where the next whole record starts at or after ``offset``, or the spool's end."""
+    spool = memoryview(data)
     at = data.find(_MAGIC_BYTES, offset)
     while at >= 0:
-        if at % ALIGNMENT == 0 and _decode_at(spool, at) is not None:
+        if at % ALIGNMENT == 0 and decode_at(spool, at) is not None:
             return at
         at = data.find(_MAGIC_BYTES, at + 1)
     return len(spool)
 
 
-def _decode_at(spool: memoryview, offset: int) -> tuple[Record, int] | None:
+def record_bytes(head: bytes) -> int | None:
+    """How long the record that begins with ``head`` says it is, padding included; None for no record."""
+    if len(head) < HEADER_BYTES:
+        return None
+    magic, version, _, _, body_bytes, _ = _HEADER.unpack_from(head)
+    if magic != MAGIC or version != VERSION:
+        return None
+    return HEADER_BYTES + int(body_bytes) + (-int(body_bytes)) % ALIGNMENT
+
+
+def decode_at(spool: memoryview, offset: int) -> tuple[Record, int] | None:
     """The record at ``offset`` and where the next one starts; None when there is no whole one."""
     start = offset + HEADER_BYTES
     if start > len(spool):

@@ -1,12 +1,36 @@
 """Reads a spool: the records that are whole, in order, and where bytes are that are none."""
 
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from onrecord.spool.format import Begin, Fact, Packets, Record, Torn, decode_records
+from onrecord.spool.format import (
+    ALIGNMENT,
+    Begin,
+    Fact,
+    Packets,
+    Record,
+    Torn,
+    decode_at,
+    decode_records,
+    next_record,
+    record_bytes,
+)
 
-__all__ = ["Begin", "Fact", "Packets", "Record", "SpoolRecords", "Torn", "read_records"]
+__all__ = [
+    "Begin",
+    "Fact",
+    "Packets",
+    "Record",
+    "SpoolRecords",
+    "SpoolTail",
+    "Torn",
+    "read_records",
+]
+
+PIECE_BYTES: Final = 1 << 20
 
 
 class SpoolRecords:
@@ -49,3 +73,72 @@ def _mapped(path: Path) -> bytes | mmap.mmap:
         if not file.seek(0, 2):
             return b""  # an empty file cannot be mapped
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+class SpoolTail:
+    """Reads a spool that may still grow, from its begin and then on from where it was.
+
+    It is read a mebibyte at a time, not mapped: whatever its length, no more than what the caller
+    holds on to is in memory. Arrays of :class:`Packets` are views of such a piece.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        self.torn: list[Torn] = []
+        """Runs of bytes that are no whole record and that whole ones follow, or the end."""
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._offset = 0
+
+    def records(self, *, ended: bool) -> Iterator[Record]:
+        """The whole records that were not given yet; content never raises.
+
+        Args:
+            ended: Nothing is written any more: bytes at the end that are no whole record are torn.
+                Otherwise they are taken for a write that goes on, and looked at again the next time.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        while piece := self._piece():
+            view, at = memoryview(piece), 0
+            while (found := decode_at(view, at)) is not None:
+                self._offset += found[1] - at
+                record, at = found
+                yield record
+            if not at and not self._pass_over(ended):
+                return
+
+    def rewind(self) -> None:
+        """Begin anew with the first record."""
+        self._offset = 0
+        self.torn.clear()
+
+    def close(self) -> None:
+        """Close the file; what was read stays valid."""
+        os.close(self._fd)
+
+    def _piece(self) -> bytes:
+        """The next bytes: a mebibyte, or the whole of a longer record, or what there is."""
+        piece = os.pread(self._fd, PIECE_BYTES, self._offset)
+        wanted = record_bytes(piece) or 0
+        if len(piece) < wanted <= self._size() - self._offset:
+            return os.pread(self._fd, wanted, self._offset)
+        return piece
+
+    def _size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def _pass_over(self, ended: bool) -> bool:
+        """Go on behind bytes that are no record; False when there is nothing to go on with."""
+        size = self._size()
+        with mmap.mmap(self._fd, size, access=mmap.ACCESS_READ) as whole:
+            found = next_record(whole, self._offset + ALIGNMENT)
+        if found >= size and not ended:
+            return False
+        self.torn.append(Torn(self._offset, size - self._offset if found >= size else found - self._offset))
+        self._offset = min(found, size)
+        return True

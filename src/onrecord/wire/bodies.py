@@ -251,6 +251,28 @@ RECORD_STOP: tuple[Field, ...] = (
     ),
 )
 
+RECORD_PAUSE: tuple[Field, ...] = (
+    CLIENT_STATE,
+    COMMAND_ID,
+    Text(
+        name="recording_id",
+        description="The recording to pause; without it all of the call that run are paused.",
+        example="6a09cdc3-8948-47f0-aa62-74ac943d6c58",
+        form=UUID,
+    ),
+)
+RECORD_RESUME: tuple[Field, ...] = (
+    CLIENT_STATE,
+    COMMAND_ID,
+    Text(
+        name="recording_id",
+        description="The recording to go on with; without it all of the call that are paused.",
+        example="6a09cdc3-8948-47f0-aa62-74ac943d6c58",
+        form=UUID,
+    ),
+)
+CLIENT_STATE_UPDATE: tuple[Field, ...] = (replace(CLIENT_STATE, required=True),)
+
 RECORD_FROM_ANSWER: tuple[Field, ...] = (
     Choice(
         name="record",

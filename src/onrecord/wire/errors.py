@@ -168,6 +168,16 @@ def not_recording() -> CallerError:
     return unprocessable("This call is not being recorded.")
 
 
+def recording_paused() -> CallerError:
+    """``record_pause`` where everything pauses already."""
+    return unprocessable("The recording is paused already.")
+
+
+def recording_not_paused() -> CallerError:
+    """``record_resume`` where nothing pauses."""
+    return unprocessable("The recording is not paused.")
+
+
 def unknown_connection(field: str = "connection_id") -> CallerError:
     """No usable application has this id."""
     title = "Invalid value for connection_id (Call Control App ID)"

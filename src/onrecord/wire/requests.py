@@ -12,8 +12,11 @@ from onrecord.calls.commands import (
     Answer,
     ApplicationFields,
     Bridge,
+    ClientStateUpdate,
     Dial,
     Hangup,
+    RecordPause,
+    RecordResume,
     RecordStart,
     RecordStop,
     Reject,
@@ -58,9 +61,24 @@ def parse_record_start(body: object, *, strict_channels: bool = True) -> RecordS
 def parse_record_stop(body: object) -> RecordStop:
     """POST …/actions/record_stop."""
     values = _read(bodies.RECORD_STOP, body)
-    wanted = values["recording_id"]
-    recording_id = None if wanted is None else RecordingId(wanted.lower())
-    return RecordStop(recording_id, values["client_state"], _command_id(values))
+    return RecordStop(_recording_id(values), values["client_state"], _command_id(values))
+
+
+def parse_record_pause(body: object) -> RecordPause:
+    """POST …/actions/record_pause."""
+    values = _read(bodies.RECORD_PAUSE, body)
+    return RecordPause(_recording_id(values), values["client_state"], _command_id(values))
+
+
+def parse_record_resume(body: object) -> RecordResume:
+    """POST …/actions/record_resume."""
+    values = _read(bodies.RECORD_RESUME, body)
+    return RecordResume(_recording_id(values), values["client_state"], _command_id(values))
+
+
+def parse_client_state_update(body: object) -> ClientStateUpdate:
+    """PUT …/actions/client_state_update."""
+    return ClientStateUpdate(_read(bodies.CLIENT_STATE_UPDATE, body)["client_state"])
 
 
 def parse_answer(body: object) -> Answer:
@@ -236,6 +254,11 @@ def _command_id(values: dict[str, Any]) -> str | None:
     if len(given) > _KEPT_CHARACTERS:
         return hashlib.sha256(given.encode()).hexdigest()
     return given or None
+
+
+def _recording_id(values: dict[str, Any]) -> RecordingId | None:
+    wanted = values["recording_id"]
+    return None if wanted is None else RecordingId(wanted.lower())
 
 
 def _headers(items: Sequence[dict[str, str]] | None) -> tuple[Header, ...]:

@@ -39,10 +39,25 @@ def upgrade() -> None:
     op.create_index("application_created", "application", ["created_ns", "id"], unique=False)
     op.create_table(
         "command",
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("command_id", sa.Text(), nullable=False),
+        sa.Column("command_id", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("leg_id", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("application_id", sa.Text(), nullable=False),
         sa.Column("created_ns", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("scope", "command_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("command_by_leg", "command", ["leg_id", "created_ns"], unique=False)
+    op.create_index("command_by_session", "command", ["session_id", "created_ns"], unique=False)
+    op.create_index(
+        "command_once",
+        "command",
+        ["scope", "command_id"],
+        unique=True,
+        sqlite_where=sa.text("command_id IS NOT NULL"),
+        postgresql_where=sa.text("command_id IS NOT NULL"),
     )
     op.create_index(op.f("ix_command_created_ns"), "command", ["created_ns"], unique=False)
     op.create_table(
