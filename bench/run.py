@@ -1,7 +1,7 @@
 """What a recorded call costs: the real server under real calls, beside the floor.
 
-``python -m bench.run`` prints one Markdown table for each number of calls. Everything stays on
-127.0.0.1. Other work on the machine shows in the floor: it runs before and after, alone.
+``python -m bench.run`` prints a Markdown table for each number of calls that come and go evenly, and
+one for a burst. Everything stays on 127.0.0.1. Other work on the machine shows in the floor: it runs before and after, alone.
 """
 
 import argparse
@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import audio, commands, load, processes
-from bench.scenario import Application, Result, recorded_calls
+from bench.scenario import Application, Pattern, Result, burst, recorded_calls, steady
 from bench.server import Server, allow_descriptors, free_ports
 from bench.web import ApiError
 
 ROLES = ("control", "media", "worker")
 IDLE_S = 20
+MOST_FLOOR_S = 20
+SPARE_LEGS = 16
 LEAST_FLOOR_RUNS = 2
 
 
@@ -37,11 +39,18 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=int, default=60, help="length of each call (default 60)")
     parser.add_argument(
-        "--rate", type=float, default=50, help="calls begun each second (default 50)"
+        "--burst",
+        type=int,
+        default=200,
+        metavar="CALLS",
+        help="calls of the burst, which all end within seconds; 0 leaves it out (default 200)",
+    )
+    parser.add_argument(
+        "--rate", type=float, default=50, help="calls of the burst begun each second (default 50)"
     )
     parser.add_argument("--base-port", type=int, help="first of the UDP ports used")
     parser.add_argument(
-        "--floor-seconds", type=int, help="length of a floor run (default --seconds)"
+        "--floor-seconds", type=int, help="length of a floor run (default --seconds, at most 20)"
     )
     parser.add_argument(
         "--commands", action="store_true", help="measure record_start instead of calls"
@@ -52,15 +61,26 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="file for all figures")
     given = parser.parse_args()
     given.calls = [int(text) for text in given.calls.split(",")]
-    if not all(1 <= n <= 2000 for n in given.calls) or not 1 <= given.seconds <= 900:
-        parser.error("--calls must be 1 to 2000 and --seconds 1 to 900")
+    given.floor_seconds = given.floor_seconds or min(given.seconds, MOST_FLOOR_S)
+    if not all(1 <= n <= 2000 for n in (*given.calls, given.burst or 1)):
+        parser.error("--calls and --burst must be 1 to 2000")
+    if not 1 <= given.seconds <= 900:
+        parser.error("--seconds must be 1 to 900")
     return given
 
 
-def ports(given: argparse.Namespace, calls: int) -> tuple[int, int]:
+def patterns(given: argparse.Namespace) -> list[Pattern]:
+    """What is to be measured."""
+    wanted = [steady(calls, given.seconds) for calls in given.calls]
+    if given.burst:
+        wanted.append(burst(given.burst, given.seconds, given.rate))
+    return wanted
+
+
+def ports(given: argparse.Namespace, legs: int, phones: int) -> tuple[int, int]:
     """The first port for the server's RTP (and the floor), and the first for the phones."""
-    first = given.base_port or free_ports(4 * calls + 64)
-    return first, first + 2 * calls + 64
+    first = given.base_port or free_ports(2 * legs + 2 * phones)
+    return first, first + 2 * legs
 
 
 def row(*cells: object) -> None:
@@ -105,27 +125,25 @@ def check_files(server: Server, result: Result, sound: Any) -> dict[str, int]:
     return totals
 
 
-async def measure(given: argparse.Namespace, calls: int, sound_file: Path) -> dict[str, Any]:
-    """One number of calls: floor, server, floor."""
-    floor_seconds = given.floor_seconds or given.seconds
-    rtp_port, phone_port = ports(given, calls)
-    floors = [load.floor(calls, floor_seconds, rtp_port, sound_file)]
-    server = Server(calls, rtp_port)
+async def measure(given: argparse.Namespace, pattern: Pattern, sound_file: Path) -> dict[str, Any]:
+    """One pattern of calls: floor, server, floor."""
+    legs = pattern.up + pattern.up // 20 + SPARE_LEGS
+    rtp_port, phone_port = ports(given, legs, pattern.total)
+    floors = [load.floor(pattern.up, given.floor_seconds, rtp_port, sound_file)]
+    server = Server(legs, rtp_port)
     try:
-        report: dict[str, Any] = {"calls": calls, "seconds": given.seconds, "rate": given.rate}
+        report: dict[str, Any] = asdict(pattern) | {"minutes": pattern.minutes}
         if not given.no_idle:
             report["idle"] = await idle(server)
         application = Application(server)
         await application.open()
-        result = await recorded_calls(
-            application, sound_file, calls, given.seconds, given.rate, phone_port
-        )
+        result = await recorded_calls(application, sound_file, pattern, phone_port)
         await application.close()
         content = check_files(server, result, audio.continuous_sound())
     finally:
         server.stop()
         keep_log_of(server)
-    floors.append(load.floor(calls, floor_seconds, rtp_port, sound_file))
+    floors.append(load.floor(pattern.up, given.floor_seconds, rtp_port, sound_file))
     report |= {"floors": floors, "content": content, "load_average": processes.load_average()}
     report |= {
         name: getattr(result, name)
@@ -154,9 +172,8 @@ def keep_log_of(server: Server) -> None:
 
 
 def show(report: dict[str, Any]) -> None:
-    """The table of one number of calls."""
-    sent = report["load"]["packets"]
-    minutes = sent / 3000
+    """The table of one pattern of calls."""
+    minutes = report["minutes"]
     each = [run["cpu_s_per_call_minute"] for run in report["floors"]]
     floor = statistics.median(each)
     costs = {role: report["cpu"][role] / minutes for role in ROLES}
@@ -164,26 +181,30 @@ def show(report: dict[str, Any]) -> None:
     content = report["content"]
 
     print(
-        f"\n{report['calls']} calls of {report['seconds']} s, {report['rate']:g} begun each second:\n"
+        f"\n{report['name'].capitalize()}: {report['up']} calls of {report['seconds']} s up at once, "
+        f"{report['rate']:.3g} begun and ended each second, {report['total']} in all:\n"
     )
     row("figure", "value")
     row("---", "---")
-    row("recorded call-minutes (3,000 packets received)", f"{minutes:.1f}")
+    row("call-minutes of the figures of CPU", f"{minutes:.1f}")
     for role in ROLES:
         row(f"CPU-s per call-minute, {role}", f"{costs[role]:.4f}")
     row("CPU-s per call-minute, sum", f"{total:.4f}")
     row("CPU-s per call-minute, floor before / after", " / ".join(f"{value:.4f}" for value in each))
     row("media / floor", f"{costs['media'] / floor:.2f}")
     row("sum / floor", f"{total / floor:.2f}")
-    row("media, µs a packet", f"{report['cpu']['media'] / sent * 1e6:.2f}")
+    row("media, µs a packet", f"{costs['media'] / 3000 * 1e6:.2f}")
     row("calls at once that one core of media would carry", f"{60 / costs['media']:.0f}")
-    row("packets sent / received by the server", f"{sent} / {sum(report['received'].values()):.0f}")
+    row(
+        "packets sent / received by the server",
+        f"{report['load']['packets']} / {sum(report['received'].values()):.0f}",
+    )
     dropped = ", ".join(f"{count:.0f} {why}" for why, count in report["dropped"].items())
     row("datagrams not kept", dropped or "none")
     row("frames in the files: exact / silent inside / other",
         f"{content['exact']} / {content['silent']} / {content['other']}")  # fmt: skip
     for role in ("control", "worker"):
-        row(f"CPU ms a call, {role}", f"{report['cpu'][role] / report['calls'] * 1000:.1f}")
+        row(f"CPU ms a call, {role}", f"{report['cpu'][role] / report['up'] * 1000:.1f}")
     row("calls saved / failed", f"{content['files']} / {sum(report['failures'].values())}")
     row("record_start p50 / p99", latencies(report["record_start_s"]))
     row("BYE sent to call.recording.saved received p50 / p99", latencies(report["saved_after_s"]))
@@ -207,8 +228,9 @@ def latencies(times: list[float]) -> str:
 
 async def measure_commands(given: argparse.Namespace) -> dict[str, Any]:
     """The latency and throughput of record_start."""
-    rtp_port, phone_port = ports(given, commands.CALLS)
-    server = Server(commands.CALLS, rtp_port)
+    legs = commands.CALLS + SPARE_LEGS
+    rtp_port, phone_port = ports(given, legs, commands.CALLS)
+    server = Server(legs, rtp_port)
     try:
         application = Application(server)
         await application.open()
@@ -240,8 +262,8 @@ async def main() -> None:
         with tempfile.TemporaryDirectory(prefix="onrecord-sound-") as folder:
             sound_file = Path(folder) / "sound.ulaw"
             sound_file.write_bytes(audio.continuous_sound().tobytes())
-            for calls in given.calls:
-                reports.append(await measure(given, calls, sound_file))
+            for pattern in patterns(given):
+                reports.append(await measure(given, pattern, sound_file))
                 given.no_idle = True
         each = [run["us_per_packet"] for report in reports for run in report["floors"]]
         if len(each) >= LEAST_FLOOR_RUNS:

@@ -18,6 +18,46 @@ TAIL_S = 0.3
 """Between the last packet of a call and its BYE, so that late packets are not cut off."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """When calls begin, and from when to when the cost is measured.
+
+    Each call lasts ``seconds``, so calls end at the rate at which they begin.
+    """
+
+    name: str
+    up: int
+    """Calls that are up at once; as many begin and end while the cost is measured."""
+    total: int
+    seconds: int
+    rate: float
+    """Calls begun each second."""
+    measured_from: float
+    """Seconds after the first call."""
+    measured_to: float | None
+    """None: until everything is done."""
+
+    @property
+    def middle(self) -> float:
+        """Seconds after the first call, between the last begin and the first end or the other way round."""
+        return (self.total / self.rate + self.seconds) / 2
+
+    @property
+    def minutes(self) -> float:
+        """Call-minutes while the cost is measured."""
+        return self.up * self.seconds / 60
+
+
+def steady(up: int, seconds: int) -> Pattern:
+    """Calls come and go evenly; measured is the time between the first end and the last begin."""
+    return Pattern("steady", up, 2 * up, seconds, up / seconds, seconds, 2 * seconds)
+
+
+def burst(up: int, seconds: int, rate: float) -> Pattern:
+    """All calls begin, and later end, within a few seconds."""
+    return Pattern("burst", up, up, seconds, rate, 0, None)
+
+
 @dataclass(slots=True)
 class Result:
     """What the calls of one run gave."""
@@ -80,29 +120,31 @@ class Application:
 
 
 async def recorded_calls(
-    application: Application, sound: Path, calls: int, seconds: int, rate: float, phone_port: int
+    application: Application, sound: Path, pattern: Pattern, phone_port: int
 ) -> Result:
-    """Runs ``calls`` calls of ``seconds`` each, ``rate`` of them begun each second."""
+    """Runs the calls of ``pattern``."""
     result = Result()
     server = application.server
-    before = processes.cpu_of(server.pids)
     text = await application.client.get("/metrics")
-    load = await Load.start(sound, seconds * PACKETS_PER_S)
+    load = await Load.start(sound, pattern.seconds * PACKETS_PER_S)
+    all_done = asyncio.Event()
+    cost = asyncio.create_task(_cost(server, pattern, result, all_done))
     try:
         tasks = []
         begun = asyncio.get_running_loop().time()
-        for index in range(calls):
-            await asyncio.sleep(begun + index / rate - asyncio.get_running_loop().time())
-            one = _one_call(application, load, result, index, phone_port + 2 * index, seconds)
+        for index in range(pattern.total):
+            await asyncio.sleep(begun + index / pattern.rate - asyncio.get_running_loop().time())
+            port = phone_port + 2 * index
+            one = _one_call(application, load, result, index, port, pattern.seconds)
             tasks.append(asyncio.create_task(_counted(one, result)))
-        await asyncio.sleep(seconds / 2)
-        result.memory = processes.memory_of(server.pids)
         await asyncio.gather(*tasks)
         result.load = await load.finish()
+        await asyncio.sleep(1)
+        all_done.set()
+        await cost
     finally:
         load.stop()
-    await asyncio.sleep(1)
-    result.cpu = {k: v - before[k] for k, v in processes.cpu_of(server.pids).items()}
+        cost.cancel()
     after = await application.client.get("/metrics")
     for name in ("received", "dropped"):
         was, now = (metric(page, f"onrecord_rtp_{name}_total") for page in (text, after))
@@ -110,6 +152,20 @@ async def recorded_calls(
         setattr(result, name, {label: count for label, count in grown.items() if count})
     result.resent = application.phones.resent
     return result
+
+
+async def _cost(server: Server, pattern: Pattern, result: Result, all_done: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await asyncio.sleep(pattern.measured_from)
+    before = processes.cpu_of(server.pids)
+    await asyncio.sleep(begun + pattern.middle - loop.time())
+    result.memory = processes.memory_of(server.pids)
+    if pattern.measured_to is None:
+        await all_done.wait()
+    else:
+        await asyncio.sleep(begun + pattern.measured_to - loop.time())
+    result.cpu = {k: v - before[k] for k, v in processes.cpu_of(server.pids).items()}
 
 
 async def _counted(one: Any, result: Result) -> None:

@@ -44,7 +44,7 @@ def free_ports(count: int) -> int:
 class Server:
     """``onrecord serve`` in a temporary folder, ended with ``stop``."""
 
-    def __init__(self, calls: int, first_rtp_port: int) -> None:
+    def __init__(self, legs: int, first_rtp_port: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="onrecord-bench-"))
         self.http_port = self.sip_port = 0
         self.log = self.folder / "server.log"
@@ -53,8 +53,8 @@ class Server:
             "HTTP_PORT": "0",
             "SIP_PORT": "0",
             "API_KEY": KEY,
-            "MAX_LEGS": str(calls + 8),
-            "RTP_PORTS": f"{first_rtp_port}-{first_rtp_port + 2 * calls + 63}",
+            "MAX_LEGS": str(legs),
+            "RTP_PORTS": f"{first_rtp_port}-{first_rtp_port + 2 * legs - 1}",
         }
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ONRECORD_")}
         environment |= {f"ONRECORD_{name}": value for name, value in settings.items()}

@@ -59,6 +59,7 @@ class ScriptedMedia:
     legs: dict = field(default_factory=dict)
     bridges: set = field(default_factory=set)
     capturing: dict = field(default_factory=dict)
+    paused: set = field(default_factory=set)
     closed: Counter = field(default_factory=Counter)
     fails: str | None = None
 
@@ -104,6 +105,17 @@ class ScriptedMedia:
         self.capturing[header.recording_id] = header.leg_id
         return self.clock.monotonic_ns()
 
+    async def pause_recording(self, recording_id):
+        self._check("pause_recording")
+        assert recording_id in self.capturing
+        self.paused.add(recording_id)
+        return self.clock.monotonic_ns()
+
+    async def resume_recording(self, recording_id):
+        self._check("resume_recording")
+        self.paused.remove(recording_id)
+        return self.clock.monotonic_ns()
+
     async def stop_recording(self, recording_id):
         self.capturing.pop(recording_id, None)  # a process that is gone captures nothing
         self._check("stop_recording")
@@ -142,6 +154,9 @@ class ScriptedSignalling:
 
     def accept_offer(self, leg, sdp):
         self.verbs.append(("accept_offer", leg, sdp))
+
+    def reoffer(self, leg, sdp):
+        self.verbs.append(("reoffer", leg, sdp))
 
     def refuse_offer(self, leg, status):
         self.verbs.append(("refuse_offer", leg, status))
@@ -238,8 +253,8 @@ class JobTable:
             connection.execute("create table if not exists test_jobs (kind, id, number, delay)")
         connection.close()
 
-    def enqueue_finish(self, connection, node, recording_id):
-        self._put(connection, "finish", recording_id, None, None)
+    def enqueue_finish(self, connection, node, recording_id, delay_secs):
+        self._put(connection, "finish", recording_id, None, delay_secs)
 
     def enqueue_delivery(self, connection, event_id, number, delay_secs):
         self._put(connection, "deliver", event_id, number, delay_secs)
@@ -288,6 +303,7 @@ class Bench:
             background=self.background,
             delays=settings.webhook_retry_secs,
         )
+        self.told = []  # what the worker was told to finish
         self.edges = Edges(
             settings=settings,
             clock=clock,
@@ -300,6 +316,7 @@ class Bench:
             registry=Registry(),
             announcements=self.announcements,
             boot_id="boot",
+            finish_soon=self.told.append,
         )
         self.calls = Calls(self.edges)
         self.finishing = Finishing(

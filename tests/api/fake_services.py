@@ -8,12 +8,16 @@ from onrecord.calls.commands import (
     Answer,
     ApplicationFields,
     Bridge,
+    ClientStateUpdate,
     CommandResult,
     Dial,
     Hangup,
+    RecordPause,
+    RecordResume,
     RecordStart,
     RecordStop,
     Reject,
+    Transfer,
 )
 from onrecord.calls.records import (
     Application,
@@ -174,11 +178,25 @@ class FakeCalls:
             raise errors.invalid_call_control_id("/call_control_id")
         return CommandResult(leg.call_control_id)
 
+    async def transfer(self, call_control_id: str, command: Transfer) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
     async def record_start(self, call_control_id: str, command: RecordStart) -> CommandResult:
         leg = self._leg(call_control_id, command)
         if leg.state is LegState.RINGING:
             raise errors.call_not_answered()
         return CommandResult(leg.call_control_id, RecordingId(new_uuid()))
+
+    async def record_pause(self, call_control_id: str, command: RecordPause) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
+    async def record_resume(self, call_control_id: str, command: RecordResume) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
+    async def client_state_update(
+        self, call_control_id: str, command: ClientStateUpdate
+    ) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
 
     async def record_stop(self, call_control_id: str, command: RecordStop) -> CommandResult:
         return CommandResult(self._leg(call_control_id, command).call_control_id)

@@ -29,7 +29,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 BEYOND_SCHEMAS = {
-    "/link_to": "only needed with bridge_on_answer",
+    "/link_to": "only needed with bridge_on_answer and what goes with it",
     "/transcription_language": "depends on the engine",
     "/transcription_min_speaker_count": "compared with the maximum",
 }

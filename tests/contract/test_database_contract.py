@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from onrecord.calls.records import (
     ApiKey,
     Attempt,
+    CommandRecord,
     Direction,
     EventState,
     HangupCause,
@@ -23,6 +24,7 @@ from onrecord.calls.records import (
     StopReason,
     WebhookTarget,
 )
+from onrecord.core.ids import new_uuid
 from onrecord.database import Database
 from onrecord.jobs import JobClient, prepare
 from stored_records import a_leg, a_recording, an_application, an_event, jobs_of
@@ -234,24 +236,32 @@ async def test_keys_are_found_by_their_digest(store):
     assert await store.read(lambda unit: list(unit.keys())) == [revoked]
 
 
+def a_command(scope, command_id):
+    return CommandRecord(new_uuid(), scope, command_id, "hangup", "leg", "session", "app", 1)
+
+
 async def test_a_command_is_claimed_once_in_its_scope(store):
     def claim(scope, command):
-        return store.write(lambda unit: unit.claim_command(scope, command, 1))
+        return store.write(lambda unit: unit.add_command(a_command(scope, command)))
 
     assert await claim("v3:1", "a")
     assert not await claim("v3:1", "a")
     assert await claim("v3:2", "a")
     assert await claim("dial", "a")
+    assert await claim("v3:1", None)
+    assert await claim("v3:1", None), "commands without an id are never the same"
+    assert await store.read(lambda unit: unit.has_command("dial", "a"))
+    assert not await store.read(lambda unit: unit.has_command("dial", "b"))
 
 
 async def test_a_refused_command_does_not_use_up_its_id(store):
     def refused(unit):
-        assert unit.claim_command("v3:1", "a", 1)
+        assert unit.add_command(a_command("v3:1", "a"))
         raise ValueError("refused")
 
     with pytest.raises(ValueError, match="refused"):
         await store.write(refused)
-    assert await store.write(lambda unit: unit.claim_command("v3:1", "a", 2))
+    assert await store.write(lambda unit: unit.add_command(a_command("v3:1", "a")))
 
 
 async def test_events_are_due_until_they_are_not_pending(store):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -58,12 +59,12 @@ class Bench:
             self.url, "n1", finish, deliver, give_up=give_up, busy=busy, locks=locks, **how
         )
 
-    def stopped(self, *names):
+    def stopped(self, *names, delay_secs=0.0):
         def work(unit):
             for name in names:
                 recording = a_recording(name, state=RecordingState.STOPPED)
                 unit.add_recording(recording)
-                unit.enqueue_finish(recording.id)
+                unit.enqueue_finish(recording.id, delay_secs)
 
         return self.database.write(work)
 
@@ -140,6 +141,38 @@ async def test_a_job_that_raises_is_tried_again_and_a_delayed_one_waits(bench):
     assert sorted(bench.delivered) == [("event-bad", 3)] * 2 + [("event-late", 2)]
 
 
+async def test_a_recording_that_is_told_is_finished_at_once_and_its_job_dropped(bench):
+    await bench.stopped("told", "bad", "waits", delay_secs=3)
+    worker = bench.worker(told_secs=3)
+    async with running(worker):
+        told = time.monotonic()
+        for name in ("told", "bad", "told"):
+            worker.finish_soon(f"recording-{name}")
+        await until(lambda: len(bench.finished) == 3)
+        assert time.monotonic() - told < 1
+        await until_equal(bench, waiting, {"finish.recording-bad", "finish.recording-waits"})
+        # What failed and what was not told of is left to the jobs.
+        await until(lambda: bench.given_up and "recording-waits" in bench.finished)
+    assert time.monotonic() - told > 2
+    assert Counter(bench.finished) == {
+        "recording-told": 2, "recording-bad": 1 + 3, "recording-waits": 1
+    }  # fmt: skip
+    assert bench.most_at_once <= 2
+
+
+async def test_two_of_one_recording_never_run_at_a_time(bench):
+    worker = bench.worker()
+    for _ in range(3):
+        worker.finish_soon("recording-1")
+    await until(lambda: len(bench.finished) == 3 and not worker._running)
+    assert bench.most_at_once == 1
+    assert not worker._turns
+
+
+def waiting(unit):
+    return {job for job, _, status, _ in jobs_of(unit) if status == "DELAYED"}
+
+
 async def test_a_job_cut_short_by_a_stop_runs_again(bench):
     began = asyncio.Event()
 
@@ -166,11 +199,11 @@ async def test_a_node_has_one_worker_and_an_idle_one_polls_less(bench):
         return dict(tuple(row) for row in rows)
 
     async with running(bench.worker()):
-        await until_equal(bench, polls, {"delivery": 4.0, "spool.n1": 1.0})
+        await until_equal(bench, polls, {"delivery": 4.0, "spool.n1": 4.0})
         with pytest.raises(CapacityError, match="n1 has a worker"):
             await bench.worker().run()
         bench.is_busy = True
-        await until_equal(bench, polls, {"delivery": 1.0, "spool.n1": 0.1})
+        await until_equal(bench, polls, {"delivery": 1.0, "spool.n1": 1.0})
 
 
 async def until_equal(bench, read, wanted):

@@ -387,3 +387,30 @@ async def test_an_idle_process_is_small(tmp_path):
         text = Path(f"/proc/{media.pid}/status").read_text()
         status = dict(line.split(":", 1) for line in text.splitlines())
     assert int(status["VmRSS"].split()[0]) < 56_000
+
+
+async def test_what_comes_while_paused_is_in_no_spool(tmp_path, peers):
+    peer = peers[0]
+    async with plane(tmp_path, fold_ms=100) as media:
+        at = await connected(media, A, peer)
+        path = await record(media, tmp_path, "paused", A)
+        whole = await record(media, tmp_path, "whole", A)
+        first = [peer.send(at) for _ in range(10)]
+        await heard(media, A, 10)
+        paused_ns = await media.pause_recording(RecordingId("paused"))
+        assert await media.pause_recording(RecordingId("paused")) >= paused_ns
+        secret = [peer.send(at) for _ in range(10)]
+        await heard(media, A, 20)
+        resumed_ns = await media.resume_recording(RecordingId("paused"))
+        last = [peer.send(at) for _ in range(10)]
+        await heard(media, A, 30)
+        await media.pause_recording(RecordingId("paused"))
+        for name in ("paused", "whole"):
+            await media.stop_recording(RecordingId(name))
+    spool = Spooled(path)
+    assert spool.inbound == first + last
+    assert spool.kinds == ["start", "pause", "resume", "pause", "stop"]
+    assert [fact.at_ns for fact in spool.facts[1:3]] == [paused_ns, resumed_ns]
+    assert Spooled(whole).inbound == first + secret + last
+    with pytest.raises(MediaError, match="not being captured"):
+        await media.pause_recording(RecordingId("paused"))

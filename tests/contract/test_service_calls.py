@@ -8,8 +8,11 @@ from onrecord.calls.commands import (
     Answer,
     ApplicationFields,
     Bridge,
+    ClientStateUpdate,
     Dial,
     Hangup,
+    RecordPause,
+    RecordResume,
     RecordStart,
     RecordStop,
     Reject,
@@ -26,6 +29,7 @@ from onrecord.calls.records import (
 )
 from onrecord.core.errors import CallerError
 from onrecord.core.ids import CallControlId, RecordingId
+from onrecord.core.units import NS_PER_S
 from onrecord.sip.backend import Ended, IncomingCall, OfferAnswered, OfferReceived
 from service_fakes import ANSWER, HOLD, OFFER, VIDEO_ONLY, Bench
 
@@ -100,7 +104,7 @@ async def test_a_call_without_an_application_is_not_found(bench):
     assert not bench.media.legs
 
 
-@pytest.mark.parametrize("offer", [VIDEO_ONLY, OFFER.replace("8 0 101", "9 18"), "nonsense"])
+@pytest.mark.parametrize("offer", [VIDEO_ONLY, OFFER.replace("8 0 101", "3 18"), "nonsense"])
 async def test_an_offer_without_our_codecs_is_not_acceptable(bench, offer):
     leg_id = await bench.incoming(offer)
     assert bench.sip.of(leg_id) == [("reject", 488)]
@@ -438,7 +442,7 @@ async def test_a_media_process_that_is_gone_does_not_keep_a_leg_from_ending(benc
 async def test_a_late_offer(bench):
     leg_id, token = await bench.answered(offer=None, command=Answer(record=WAV))
     verb, sdp = bench.sip.of(leg_id)[-1]
-    assert (verb, "RTP/AVP 0 8 101" in sdp) == ("answer", True)
+    assert (verb, "RTP/AVP 0 8 9 96 101" in sdp) == ("answer", True)
     before = await refused(bench.calls.record_start(token, RecordStart(WAV)))
     assert before[:2] == (422, "90020")
     await bench.far_answers(leg_id)
@@ -762,3 +766,78 @@ async def test_a_command_goes_on_when_its_caller_is_gone(bench):
     await bench.settle()
     [recording_id] = bench.media.capturing
     assert (await bench.recording(recording_id)).state is RecordingState.RECORDING
+
+
+# Pausing
+
+
+async def test_all_recordings_pause_and_go_on(bench):
+    _, token = await bench.answered()
+    one = (await bench.calls.record_start(token, RecordStart(WAV))).recording_id
+    two = (await bench.calls.record_start(token, RecordStart(WAV))).recording_id
+    await bench.calls.record_pause(token, RecordPause(one))
+    assert bench.media.paused == {one}
+    assert (await bench.recording(one)).state is RecordingState.PAUSED
+    await bench.calls.record_pause(token, RecordPause(client_state="aGk="))
+    assert bench.media.paused == {one, two}
+    await bench.calls.record_resume(token, RecordResume(two))
+    assert bench.media.paused == {one}
+    await bench.calls.record_resume(token, RecordResume())
+    assert bench.media.paused == set()
+    assert (await bench.recording(one)).state is RecordingState.RECORDING
+    assert (await bench.calls.status(token)).client_state == "aGk="
+
+
+async def test_what_cannot_pause_or_go_on_is_refused_clearly(bench):
+    _, token = await bench.answered()
+    with pytest.raises(CallerError, match=r"10027 .*not being recorded"):
+        await bench.calls.record_pause(token, RecordPause())
+    one = (await bench.calls.record_start(token, RecordStart(WAV))).recording_id
+    with pytest.raises(CallerError, match=r"10027 .*not paused"):
+        await bench.calls.record_resume(token, RecordResume())
+    with pytest.raises(CallerError, match="10005"):
+        await bench.calls.record_pause(token, RecordPause("none"))
+    await bench.calls.record_pause(token, RecordPause(one, None, "once"))
+    with pytest.raises(CallerError, match=r"10027 .*paused already"):
+        await bench.calls.record_pause(token, RecordPause(one))
+    await bench.calls.record_pause(token, RecordPause(one, None, "once"))
+    await bench.calls.record_stop(token, RecordStop(one))
+    assert (await bench.recording(one)).state is RecordingState.STOPPED
+
+
+async def test_a_pause_that_fails_leaves_the_recording_running(bench):
+    _, token = await bench.answered()
+    one = (await bench.calls.record_start(token, RecordStart(WAV))).recording_id
+    two = (await bench.calls.record_start(token, RecordStart(WAV))).recording_id
+    bench.spools.path(two).unlink()
+    with pytest.raises(OSError, match="No such file"):
+        await bench.calls.record_pause(token, RecordPause(None, None, "id"))
+    assert bench.media.paused == set()
+    assert (await bench.recording(one)).state is RecordingState.RECORDING
+    await bench.calls.record_pause(token, RecordPause(one, None, "id"))
+    assert bench.media.paused == {one}
+
+
+async def test_max_length_does_not_count_what_is_paused(bench):
+    _, token = await bench.answered()
+    params = RecordingParams("mp3", "single", max_length_secs=7)
+    recording_id = (await bench.calls.record_start(token, RecordStart(params))).recording_id
+    bench.clock.shift_ns += 3 * NS_PER_S
+    await bench.calls.record_pause(token, RecordPause())
+    assert bench.timers.fire(7) == 0
+    bench.clock.shift_ns += 100 * NS_PER_S
+    await bench.calls.record_resume(token, RecordResume())
+    left = [timer.delay for timer in bench.timers.armed if timer.delay < 7]
+    assert 3.5 < left[0] <= 4
+    assert bench.timers.fire(left[0]) == 1
+    await bench.settle()
+    assert (await bench.recording(recording_id)).stop_reason is StopReason.MAX_LENGTH
+
+
+async def test_a_client_state_update_is_in_the_webhooks_from_then_on(bench):
+    leg_id, token = await bench.answered()
+    await bench.calls.client_state_update(token, ClientStateUpdate("bmV3"))
+    await bench.far_ends(leg_id)
+    assert bench.receiver.events(leg_id)[-1][1]["client_state"] == "bmV3"
+    with pytest.raises(CallerError, match="90018"):
+        await bench.calls.client_state_update(token, ClientStateUpdate("bmV3"))

@@ -84,6 +84,32 @@ async def test_a_killed_media_process_costs_no_packet(tmp_path, peers, round_num
     assert list((tmp_path / "arena").iterdir()) == []
 
 
+async def test_a_recording_stays_paused_in_the_next_media_process(tmp_path, peers):
+    peer = peers[0]
+    plane = MediaPlane(settings(tmp_path, fold_ms=100))
+    await plane.start()
+    try:
+        to = await plane.open_leg(A)
+        await plane.connect_leg(A, peer.media())
+        path = await record(plane, tmp_path, "r", A)
+        before = peer.send(to)
+        await asyncio.sleep(0.05)
+        await plane.pause_recording(RecordingId("r"))
+        peer.send(to)
+        pid = plane.pid
+        os.kill(pid, signal.SIGKILL)
+        peer.send(to)
+        await plane.resume_recording(RecordingId("r"))
+        assert plane.pid != pid
+        after = peer.send(to)
+        await plane.stop_recording(RecordingId("r"))
+    finally:
+        await plane.close()
+    spool = Spooled(path)
+    assert spool.inbound == [before, after]
+    assert spool.kinds == ["start", "pause", "media_replaced", "resume", "stop"]
+
+
 async def test_commands_given_meanwhile_are_carried_out_by_the_next_process(tmp_path, peers):
     peer = peers[0]
     plane = MediaPlane(settings(tmp_path))

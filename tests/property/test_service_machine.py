@@ -26,6 +26,7 @@ from onrecord.calls.commands import (
     RecordStart,
     RecordStop,
     Reject,
+    Transfer,
 )
 from onrecord.calls.records import LegState, RecordingParams, RecordingState
 from onrecord.core.errors import CallerError
@@ -190,6 +191,32 @@ class CallsMachine(RuleBasedStateMachine):
     @rule(leg=legs, other=legs, command_id=IDS, record=st.one_of(st.none(), PARAMS))
     def bridge(self, leg, other, command_id, record):
         self.command("bridge", leg, Bridge(other[1], None, command_id, record))
+
+    @rule(leg=legs, other=legs, park=st.booleans(), prevent=st.booleans())
+    def bridge_choosy(self, leg, other, park, prevent):
+        choosy = Bridge(other[1], park_after_unbridge=park, prevent_double_bridge=prevent)
+        self.command("bridge", leg, choosy)
+
+    @rule(
+        target=legs,
+        leg=legs,
+        command_id=IDS,
+        record=st.one_of(st.none(), PARAMS),
+        park=st.booleans(),
+    )
+    def transfer(self, leg, command_id, record, park):
+        known = {live.leg.id for live in self.bench.edges.registry.all()}
+        self.command(
+            "transfer",
+            leg,
+            Transfer("sip:c@h", command_id=command_id, record=record, park_after_unbridge=park),
+        )
+        fresh = [live for live in self.bench.edges.registry.all() if live.leg.id not in known]
+        if not fresh:
+            return leg
+        target = (fresh[0].leg.id, fresh[0].leg.call_control_id)
+        self.ours.append(target)
+        return target
 
     # The far side, timers, faults
 

@@ -27,6 +27,7 @@ PARSERS = {
     "reject": (requests.parse_reject, bodies.REJECT),
     "hangup": (requests.parse_hangup, bodies.HANGUP),
     "bridge": (requests.parse_bridge, bodies.BRIDGE),
+    "transfer": (requests.parse_transfer, bodies.TRANSFER),
     "dial": (requests.parse_dial, bodies.DIAL),
     "application": (requests.parse_application, bodies.APPLICATION),
     "recording_ids": (requests.parse_recording_ids, bodies.RECORDING_IDS),

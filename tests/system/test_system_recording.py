@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -16,11 +15,12 @@ from telnyx.types import (
     CallRecordingSavedWebhookEvent,
 )
 
+from calling import answered, number, saved_file, told
 from listening import level, onset_ms, read_bytes, tone_ms
 from onrecord.phone.clips import tone
 from onrecord.phone.phone import CallFailed, TestPhone
 from onrecord.sdp.negotiation import MediaDirection
-from running import API_KEY, Delivered, Receiver, RunningServer
+from running import Receiver, RunningServer
 
 CLASSES = {
     "call.initiated": CallInitiatedWebhookEvent,
@@ -29,64 +29,6 @@ CLASSES = {
     "call.hangup": CallHangupWebhookEvent,
     "call.recording.saved": CallRecordingSavedWebhookEvent,
 }
-
-
-@pytest.fixture
-async def sdk(server: RunningServer) -> AsyncIterator[AsyncTelnyx]:
-    async with AsyncTelnyx(
-        api_key=API_KEY,
-        base_url=server.base_url,
-        public_key=await asyncio.to_thread(server.public_key),
-        max_retries=0,
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-async def application(sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver) -> str:
-    """An application whose calls come to the fixture's receiver: number ``in-<port>`` leads to it."""
-    made = await sdk.call_control_applications.create(
-        application_name="system test", webhook_event_url=receiver.url
-    )
-    assert made.data is not None
-    assert made.data.id is not None
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {API_KEY}"}) as http:
-        routed = await http.patch(
-            f"{server.base_url}/phone_numbers/in-{receiver.port}",
-            json={"connection_id": made.data.id},
-        )
-        assert routed.status_code == 200, routed.text
-    return made.data.id
-
-
-def number(server: RunningServer, receiver: Receiver) -> str:
-    return f"sip:in-{receiver.port}@127.0.0.1:{server.sip_port}"
-
-
-async def told(receiver: Receiver, event_type: str, **payload: object) -> Delivered:
-    return await asyncio.to_thread(receiver.wait, event_type, **payload)
-
-
-async def answered(
-    sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver, phone: TestPhone
-) -> str:
-    """A call of ``phone`` that is up; returns its call_control_id."""
-    await phone.dial(number(server, receiver))
-    initiated = await told(receiver, "call.initiated", direction="incoming")
-    token = str(initiated.payload["call_control_id"])
-    await sdk.calls.actions.answer(token)
-    await phone.wait_answered()
-    await told(receiver, "call.answered", call_control_id=token)
-    return token
-
-
-async def saved_file(saved: Delivered, form: str) -> bytes:
-    urls = saved.payload["recording_urls"]
-    assert isinstance(urls, dict)
-    async with httpx.AsyncClient() as http:
-        got = await http.get(urls[form])
-    assert got.status_code == 200, got.text
-    return got.content
 
 
 async def test_a_two_party_call_is_recorded_dual_and_single(

@@ -109,8 +109,10 @@ def test_a_long_event_keeps_its_timestamp_and_what_follows_keeps_the_clock():
 
 def test_other_codecs_are_not_passed_on():
     g722 = media({9: Codec("G722")}, 9, Codec("G722"))
-    assert payload_map(g722, ULAW) == {}
-    assert stream().silence(g722, T0) is None
+    gsm = media({3: Codec("GSM")}, 3, Codec("GSM"))
+    assert payload_map(g722, ULAW) == payload_map(gsm, ULAW) == {}
+    assert stream().silence(gsm, T0) is None
+    assert stream().silence(g722, T0)[12:] == b"\xff" * 160
 
 
 def test_csrc_extension_and_padding_are_taken_off():

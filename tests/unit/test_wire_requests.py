@@ -290,7 +290,7 @@ def test_dial_defaults_and_members():
         ({"time_limit_secs": 14401}, [("10033", "/time_limit_secs")]),
         ({"from_display_name": "a\nb"}, [("10015", "/from_display_name")]),
         ({"sip_transport_protocol": "TLS"}, [("10032", "/sip_transport_protocol")]),
-        ({"media_encryption": "SRTP"}, [("10032", "/media_encryption")]),
+        ({"media_encryption": "DTLS"}, [("10032", "/media_encryption")]),
         ({"bridge_on_answer": True}, [("10004", "/link_to")]),
         ({"sip_headers": [{"name": "Via", "value": "x"}]}, [("10032", "/sip_headers/0/name")]),
         ({"record_channels": "x"}, [("10032", "/record_channels")]),

@@ -60,6 +60,7 @@ def _commands(calls: Calls, strict_channels: bool) -> dict[str, tuple[Parse, Run
         "reject": (requests.parse_reject, calls.reject),
         "hangup": (requests.parse_hangup, calls.hangup),
         "bridge": (requests.parse_bridge, calls.bridge),
+        "transfer": (requests.parse_transfer, calls.transfer),
         "record_start": (parse_record_start, calls.record_start),
         "record_stop": (requests.parse_record_stop, calls.record_stop),
         "record_pause": (requests.parse_record_pause, calls.record_pause),

@@ -46,6 +46,18 @@ _COMMANDS: dict[str, tuple[str, str, Sequence[Field], str, Sequence[str], Schema
         ["call.bridged"],
         {"call_control_id": schemas.CALL_CONTROL_ID},
     ),
+    "transfer": (
+        "TransferCall",
+        "Transfer a call",
+        bodies.TRANSFER,
+        (
+            "Dials a second leg in the same session and connects it with this one as soon as it "
+            "answers. A leg that this one is connected with is left then. If the target does not "
+            "answer, this leg stays as it is."
+        ),
+        ["call.initiated", "call.answered", "call.hangup", "call.bridged"],
+        {"to": "sip:bob@192.0.2.10"},
+    ),
     "record_start": (
         "StartCallRecord",
         "Start recording",

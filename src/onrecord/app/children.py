@@ -56,6 +56,13 @@ class Child:
                 process.kill()
             await process.wait()
 
+    def tell(self, line: str) -> None:
+        """Write one line to its standard input; lost while it does not run."""
+        process = self._process
+        if process is None or process.stdin is None or process.stdin.is_closing():
+            return
+        process.stdin.write(line.encode() + b"\n")
+
     @property
     def alive(self) -> bool:
         """Whether it runs at the moment."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from onrecord.app.children import Child
 from onrecord.app.folder import DataFolder, Running
 from onrecord.app.parts import Parts, database_url, open_database, open_parts
 from onrecord.core.errors import OnrecordError
+from onrecord.core.ids import RecordingId
 from onrecord.core.logs import configure_logs
 from onrecord.core.settings import Settings
 from onrecord.jobs.client import prepare
@@ -63,9 +65,9 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         parts = await stack.enter_async_context(open_parts(settings, public_url))
         keys = Keys(parts.store, parts.clock, settings.api_key)
         await _recovery(parts).run()
-        node = _Node(parts)
-        await node.start(stack)
         worker = Child("worker", "onrecord.app.worker", settings, public_url)
+        node = _Node(parts, finish_soon=worker.tell)
+        await node.start(stack)
         await worker.start()
         stack.push_async_callback(worker.close)
         server = _http_server(_services(parts, node.calls, keys), settings, node, worker)
@@ -78,7 +80,7 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
 class _Node:
     """Signalling, media and the calls between them."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, finish_soon: Callable[[RecordingId], None]) -> None:
         settings = parts.settings
         self.media = MediaPlane(settings)
         self.signalling = Signalling(
@@ -102,6 +104,7 @@ class _Node:
                 registry=Registry(),
                 announcements=parts.announcements,
                 boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+                finish_soon=finish_soon,
             )
         )
 

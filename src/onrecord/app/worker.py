@@ -1,6 +1,7 @@
 """The worker process: finishes recordings and retries webhooks. Started by the control process.
 
-Its standard input brings the settings as one line of JSON and stays open while the control process lives.
+Its standard input brings the settings as one line of JSON, then the ids of recordings to finish, one in
+a line, and stays open while the control process lives.
 """
 
 import asyncio
@@ -12,10 +13,12 @@ import sys
 from onrecord import mastering
 from onrecord.app.figures import report
 from onrecord.app.parts import Parts, database_url, open_parts
+from onrecord.core.ids import RecordingId
 from onrecord.core.logs import configure_logs
 from onrecord.core.settings import Settings
 from onrecord.jobs.worker import Worker
 from onrecord.service.finishing import Finishing
+from onrecord.service.recording import TOLD_SECS
 
 SWEEP_SECS = 2.0
 _PR_SET_PDEATHSIG = 1
@@ -27,7 +30,9 @@ def main() -> None:
     # A terminal's Ctrl-C and a service's stop reach us too; the control process tells us when to end.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
-    first = json.loads(sys.stdin.readline())
+    # Unbuffered: the lines behind it are for the event loop.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as told:
+        first = json.loads(told.readline())
     settings, public_url = Settings(**first["settings"]), first["public_url"]
     configure_logs(settings.log_level, settings.log_format, "worker")
     asyncio.run(_run(settings, public_url))
@@ -40,12 +45,13 @@ def end_with_parent() -> None:
 
 async def _run(settings: Settings, public_url: str) -> None:
     async with open_parts(settings, public_url) as parts:
+        worker = _worker(parts)
         tasks = [
-            asyncio.create_task(_worker(parts).run()),
+            asyncio.create_task(worker.run()),
             asyncio.create_task(_sweep(parts)),
             asyncio.create_task(report()),
         ]
-        tasks.append(asyncio.create_task(_parent_gone()))
+        tasks.append(asyncio.create_task(_told(worker)))
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -78,6 +84,7 @@ def _worker(parts: Parts) -> Worker:
         give_up=finishing.give_up,
         busy=busy,
         locks=parts.folder.locks,
+        told_secs=TOLD_SECS,
     )
 
 
@@ -87,12 +94,13 @@ async def _sweep(parts: Parts) -> None:
         await asyncio.sleep(SWEEP_SECS)
 
 
-async def _parent_gone() -> None:
+async def _told(worker: Worker) -> None:
+    """Hand on what the control process says, until it is gone."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while await reader.read(4096):
-        continue
+    async for line in reader:
+        worker.finish_soon(RecordingId(line.decode().strip()))
 
 
 if __name__ == "__main__":

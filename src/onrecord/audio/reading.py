@@ -46,6 +46,9 @@ def read_blocks(path: Path) -> Iterator[tuple[NDArray[np.int16], int]]:
             yield np.empty((0, channels), np.int16), rate
             for frame in container.decode(stream):
                 for piece in resampler.resample(frame):
-                    yield piece.to_ndarray().reshape(-1, channels), rate
+                    yield (
+                        piece.to_ndarray().reshape(-1, channels).astype(np.int16, copy=False),
+                        rate,
+                    )
     except (av.FFmpegError, OSError, IndexError) as error:
         raise UnreadableAudioError(f"{path.name} cannot be decoded: {error}") from error

@@ -19,12 +19,18 @@ class Dial:
     timeout_secs: int = 30
     time_limit_secs: int = 14400
     transport: str = "UDP"
+    encrypted: bool = False
+    """The audio is to be SRTP."""
     custom_headers: tuple[Header, ...] = ()
     sip_headers: tuple[Header, ...] = ()
     auth_username: str | None = None
     auth_password: str | None = None
     link_to: CallControlId | None = None
     bridge_on_answer: bool = False
+    park_after_unbridge: bool = False
+    """The leg stays up when the leg that it was bridged with leaves it."""
+    prevent_double_bridge: bool = False
+    """Hang up on the answer instead of parting the leg of ``link_to`` from another."""
     client_state: str | None = None
     command_id: str | None = None
     webhook: WebhookTarget = field(default_factory=WebhookTarget)
@@ -71,6 +77,40 @@ class Bridge:
     client_state: str | None = None
     command_id: str | None = None
     record: RecordingParams | None = None
+    park_after_unbridge: bool = False
+    """The leg of the command stays up when the other one leaves it."""
+    prevent_double_bridge: bool = False
+    """Refuse instead of parting the other leg from one that it is bridged with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """POST /v2/calls/{id}/actions/transfer."""
+
+    to: str
+    """A SIP URI or a +E.164 number."""
+    from_: str | None = None
+    """None: what the caller of the transferred call had dialled."""
+    caller_name: str = ""
+    timeout_secs: int = 30
+    time_limit_secs: int = 14400
+    transport: str = "UDP"
+    encrypted: bool = False
+    """The audio of the new leg is to be SRTP."""
+    early_media: bool = True
+    """What the target sends before its answer is heard by the transferred party."""
+    custom_headers: tuple[Header, ...] = ()
+    sip_headers: tuple[Header, ...] = ()
+    auth_username: str | None = None
+    auth_password: str | None = None
+    park_after_unbridge: bool = False
+    client_state: str | None = None
+    target_client_state: str | None = None
+    command_id: str | None = None
+    webhook: WebhookTarget | None = None
+    """Of the new leg; None: that of the transferred leg."""
+    record: RecordingParams | None = None
+    """Set when the new leg is to be recorded from its answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
     OnrecordError
      ├── CallerError        the API caller must change the request (4xx, Telnyx faults)
      ├── PeerError          the SIP or RTP peer broke the protocol or went away
-     ├── DestinationError   the webhook receiver or the bucket refused or is down
+     ├── DestinationError   the webhook receiver, the bucket or the speech engine refused or is down
      └── CapacityError      we have no room: ports, disk, connections
 """
 
@@ -45,7 +45,7 @@ class PeerError(OnrecordError):
 
 
 class DestinationError(OnrecordError):
-    """A webhook receiver or a storage bucket refused, failed or did not answer."""
+    """A webhook receiver, a storage bucket or a speech engine refused, failed or did not answer."""
 
     def __init__(self, message: str, *, retry: bool = True) -> None:
         super().__init__(message)

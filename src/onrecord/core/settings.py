@@ -26,6 +26,8 @@ from onrecord.core.ids import NodeId
 ENVIRONMENT_PREFIX = "ONRECORD_"
 FILE_NAME = "onrecord.toml"
 
+_CODECS = frozenset({"PCMU", "PCMA", "G722", "OPUS", "L16"})
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -94,7 +96,44 @@ class Settings(BaseSettings):
     fold_ms: int = Field(
         500, ge=50, le=2000, description="How often received packets are moved to the spools."
     )
+    codecs: str = Field(
+        "PCMU,PCMA,G722,opus",
+        description="Audio codecs of calls, of PCMU, PCMA, G722, opus and L16; our offers list them in"
+        " this order, and of an offer the codec that the caller likes best is taken.",
+    )
     tick_ms: int = Field(10, ge=1, le=50, description="How often sockets are read.")
+    transcription_model: str = Field(
+        "small",
+        description="Whisper model of the local engine: a name in ``models_folder``, or a folder.",
+    )
+    models_folder: Path | None = Field(
+        None, description="Folder of pulled Whisper models; by default ``models`` in ``data``."
+    )
+    transcription_threads: int = Field(
+        2, ge=1, le=64, description="Processor threads of one local transcription."
+    )
+    engine_fallback: str = Field(
+        "local",
+        description="``local``: the local engine transcribes what the engine asked for cannot;"
+        " ``none``: nobody does.",
+    )
+    google_credentials: str | None = Field(
+        None,
+        description="JSON key file of a Google service account, or ``environment`` for the"
+        " credentials that the machine offers; needed for transcription engine A.",
+    )
+    google_bucket: str | None = Field(
+        None, description="Cloud Storage bucket through which engine A hears more than a minute."
+    )
+    google_endpoint: str | None = Field(
+        None, description="Speech-to-Text endpoint of a region; by default Google's global one."
+    )
+    deepgram_api_key: str | None = Field(
+        None, description="Needed for transcription engine deepgram/nova-3."
+    )
+    deepgram_url: str = Field(
+        "https://api.deepgram.com", description="Base URL of Deepgram, hosted or your own."
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: str = Field("json", description="``json`` or ``text``.")
 
@@ -119,11 +158,26 @@ class Settings(BaseSettings):
             raise ValueError("must be debug, info, warning or error")
         return value
 
+    @field_validator("engine_fallback")
+    @classmethod
+    def _fallback_is_known(cls, value: str) -> str:
+        if value not in {"local", "none"}:
+            raise ValueError("must be local or none")
+        return value
+
     @field_validator("log_format")
     @classmethod
     def _format_is_known(cls, value: str) -> str:
         if value not in {"json", "text"}:
             raise ValueError("must be json or text")
+        return value
+
+    @field_validator("codecs")
+    @classmethod
+    def _codecs_are_known(cls, value: str) -> str:
+        names = [name.strip().upper() for name in value.split(",")]
+        if not names or not set(names) <= _CODECS or len(set(names)) < len(names):
+            raise ValueError("must be a list like PCMU,PCMA of PCMU, PCMA, G722, opus and L16")
         return value
 
     @model_validator(mode="after")
@@ -154,6 +208,11 @@ class Settings(BaseSettings):
         if first < 1024 or last > 65535 or first + 1 > last:
             raise ValueError("rtp_ports must lie in 1024-65535 and hold an even port and the next")
         return range(first, last, 2)
+
+    @property
+    def codec_names(self) -> tuple[str, ...]:
+        """The names of ``codecs``, upper case."""
+        return tuple(name.strip().upper() for name in self.codecs.split(","))
 
     @property
     def advertised_address(self) -> str:

@@ -29,7 +29,11 @@ class JobQueue(Protocol):
     """Where durable jobs are put, in the transaction of the connection that is given."""
 
     def enqueue_finish(
-        self, connection: sa.Connection, node: NodeId, recording_id: RecordingId
+        self,
+        connection: sa.Connection,
+        node: NodeId,
+        recording_id: RecordingId,
+        delay_secs: float,
     ) -> None:
         """A job that finishes the recording on ``node``; a repeat changes nothing."""
         ...
@@ -205,7 +209,7 @@ class SqlUnit:
         """Insert or replace."""
         statements.put_secret.run(self._connection, {"name": name, "value": value})
 
-    def enqueue_finish(self, recording_id: RecordingId) -> None:
+    def enqueue_finish(self, recording_id: RecordingId, delay_secs: float = 0.0) -> None:
         """Queue the finishing of a recording on its own node.
 
         Raises:
@@ -214,7 +218,7 @@ class SqlUnit:
         row = statements.recording_node.run(self._connection, {"id": recording_id}).first()
         if row is None:
             raise LookupError(f"no recording {recording_id}")
-        self._jobs.enqueue_finish(self._connection, row.node, recording_id)
+        self._jobs.enqueue_finish(self._connection, row.node, recording_id, delay_secs)
 
     def enqueue_delivery(self, event_id: EventId, number: int, delay_secs: float) -> None:
         """Queue attempt ``number`` of an event."""

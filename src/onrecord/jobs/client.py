@@ -60,10 +60,14 @@ class JobClient:
         )
 
     def enqueue_finish(
-        self, connection: "Connection", node: NodeId, recording_id: RecordingId
+        self,
+        connection: "Connection",
+        node: NodeId,
+        recording_id: RecordingId,
+        delay_secs: float,
     ) -> None:
-        """Queue the finishing of a recording on its node; there is one such job for ever."""
-        options = _options(FINISH, spool_queue(node), finish_id(recording_id, 0), 0)
+        """Queue the finishing of a recording on its node; there is one such job at most."""
+        options = _options(FINISH, spool_queue(node), finish_id(recording_id, 0), delay_secs)
         self._client.enqueue_in_transaction(connection, options, recording_id, 0)
 
     def enqueue_delivery(

@@ -8,11 +8,13 @@ what queues a job is committed by the database's writer.
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import structlog
 from dbos import DBOS, DBOSConfig, Queue, WorkflowSerializationFormat
@@ -44,8 +46,7 @@ FINISH_CLAIMED = 16
 DELIVERY_CONCURRENCY = 50
 MOST_DELIVER_TRIES = 150
 """About a day of tries that raise, which are faults of ours; the job is then kept as failed."""
-SPOOL_POLL_SECS = {True: 0.1, False: 1.0}
-DELIVERY_POLL_SECS = {True: 1.0, False: 4.0}
+POLL_SECS = {True: 1.0, False: 4.0}
 """How often each queue is polled while the node is busy (True) or idle: a poll costs 2.5 ms of CPU."""
 KEEP_FINISHED = timedelta(hours=1)
 PRUNE_SECS = 300
@@ -64,6 +65,7 @@ class Worker:
         give_up: Told of a recording that failed for the last time, with the reason for people.
         busy: Whether calls are up or work is unfinished; asked once a second.
         locks: Folder on a local disk for the node's lock and the counts of deaths.
+        told_secs: How long the jobs of recordings wait of which ``finish_soon`` is told.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Worker:
         give_up: GiveUp,
         busy: Callable[[], Awaitable[bool]],
         locks: Path,
+        told_secs: float = 0.0,
         retry_secs: tuple[float, ...] = RETRY_SECS,
     ) -> None:
         self._url = database_url
@@ -85,13 +88,26 @@ class Worker:
         self._give_up = give_up
         self._busy = busy
         self._locks = locks
+        self._told_secs = told_secs
         self._retry_secs = retry_secs
         self._client = JobClient(database_url)
         self._suspects: set[str] = set()
         # Two suspects at once would both be blamed for one death.
         self._one_suspect = asyncio.Lock()
         self._slots = asyncio.Semaphore(FINISH_CONCURRENCY)
+        self._turns: WeakValueDictionary[RecordingId, asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[None]] = set()
+        self._needless: list[str] = []
+        """Jobs that wait for what is done."""
+
+    def finish_soon(self, recording_id: RecordingId) -> None:
+        """Finish a recording now whose job waits. If that fails, the job does it when its time comes.
+
+        A job costs several times what it takes to finish a short call, and is found only by a poll.
+        """
+        task = asyncio.get_running_loop().create_task(self._finish_ahead(recording_id))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def run(self) -> None:
         """Run jobs until cancelled; jobs that are cut short then run again at the next start.
@@ -138,12 +154,12 @@ class Worker:
         spool = await DBOS.register_queue_async(
             spool_queue(self._node),
             worker_concurrency=FINISH_CLAIMED,
-            polling_interval_sec=SPOOL_POLL_SECS[True],
+            polling_interval_sec=POLL_SECS[True],
         )
         delivery = await DBOS.register_queue_async(
             DELIVERY_QUEUE,
             worker_concurrency=DELIVERY_CONCURRENCY,
-            polling_interval_sec=DELIVERY_POLL_SECS[True],
+            polling_interval_sec=POLL_SECS[True],
         )
         return spool, delivery
 
@@ -169,6 +185,7 @@ class Worker:
                 await prune()
                 until_prune = PRUNE_SECS
             until_prune -= 1
+            await self._drop_needless()
             await asyncio.sleep(1)
 
     async def _tracked(self, job: Awaitable[None]) -> None:
@@ -196,10 +213,31 @@ class Worker:
 
     async def _try_finish(self, recording_id: RecordingId, tries: int) -> None:
         try:
-            async with self._slots:
-                await self._finish(recording_id)
+            await self._finish_in_turn(recording_id)
         except Exception as error:  # noqa: BLE001 - the unit of work: it is tried again
             await self._finish_failed(recording_id, tries, error)
+
+    async def _finish_ahead(self, recording_id: RecordingId) -> None:
+        began = time.monotonic()
+        try:
+            await self._finish_in_turn(recording_id)
+        except Exception as error:  # noqa: BLE001 - the unit of work: its job tries it again
+            log.warning("finish_failed", recording_id=recording_id, error=repr(error))
+            return
+        # A job that may have begun by now is left to find that nothing is to do.
+        if time.monotonic() - began < self._told_secs / 2:
+            self._needless.append(finish_id(recording_id, 0))
+
+    async def _finish_in_turn(self, recording_id: RecordingId) -> None:
+        """Never two at a time of one recording: the second finds it done."""
+        turn = self._turns.setdefault(recording_id, asyncio.Lock())
+        async with turn, self._slots:
+            await self._finish(recording_id)
+
+    async def _drop_needless(self) -> None:
+        jobs, self._needless = self._needless, []
+        if jobs:
+            await DBOS.delete_workflows_async(jobs)
 
     async def _finish_failed(self, recording_id: RecordingId, tries: int, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
@@ -236,9 +274,8 @@ class Worker:
 
 
 async def _set_polling(queues: tuple[Queue, Queue], *, busy: bool) -> None:
-    spool, delivery = queues
-    await spool.set_polling_interval_sec_async(SPOOL_POLL_SECS[busy])
-    await delivery.set_polling_interval_sec_async(DELIVERY_POLL_SECS[busy])
+    for queue in queues:
+        await queue.set_polling_interval_sec_async(POLL_SECS[busy])
 
 
 async def prune(keep: timedelta = KEEP_FINISHED) -> int:

@@ -6,7 +6,7 @@ It decides nothing about audio. A datagram that is no RTP is counted and left ou
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from onrecord.media.arena import PITCH, SLOT_BYTES, Arena, ArenaView, Rows
+from onrecord.media.arena import PITCH, SLOT_BYTES, STREAM_SHIFT, Arena, ArenaView, Rows
 from onrecord.rtp.header import RtpHeaders, parse_headers
 from onrecord.rtp.reception import Batch, ReceptionTable
 from onrecord.spool.format import INBOUND, OUTBOUND, encode_fact, encode_packets
@@ -25,6 +25,8 @@ MAX_STREAMS = 1 << 16
 
 _JOURNAL_LIMIT = 10_000
 """Lines after which the journal is written anew."""
+_NO_TYPE = 255
+"""No packet has this payload type."""
 _RTCP_TYPES = range(72, 77)
 """RTCP sent to the RTP port reads as these payload types (RFC 5761 §4)."""
 
@@ -172,9 +174,30 @@ class Capture:
         self.counts = Counts()
         self.reception = ReceptionTable(MAX_STREAMS // 2)
         self.recordings: dict[str, Recording] = {}
+        self.digit_heard: Callable[[int, int, int, bytes], None] = lambda *_: None
+        """Called with leg index, SSRC, timestamp and payload of each telephone-event received."""
         self._journal = Journal(folder)
+        self._event_type = np.full(MAX_STREAMS, _NO_TYPE, np.uint8)
+        self._listened = 0
         self._by_stream: dict[int, list[tuple[Recording, int]]] = {}
         self._recorded = np.zeros(MAX_STREAMS, np.bool_)
+
+    def listen_for(self, leg_index: int, payload_type: int | None) -> None:
+        """Tell the telephone-events that the leg receives under this payload type; None: no more."""
+        kind = _NO_TYPE if payload_type is None else payload_type
+        self._event_type[2 * leg_index + INBOUND] = kind
+
+    def listen(self) -> None:
+        """Fold the legs that have received telephone-events since the last time: a digit cannot wait."""
+        arena = self.arena
+        first = self._listened if self._listened <= arena.used else 0
+        self._listened = arena.used
+        held = arena.view.meta[first : arena.used]
+        slot = np.flatnonzero(held)
+        stream = held[slot] >> STREAM_SHIFT
+        kinds = arena.view.flat[(slot + first) * PITCH + 1] & 0x7F
+        for leg_index in np.unique(stream[self._event_type[stream] == kinds] >> 1).tolist():
+            self.fold_leg(leg_index)
 
     def is_recorded(self, stream: int) -> bool:
         """Whether a recording keeps the stream."""
@@ -236,6 +259,10 @@ class Capture:
         for recording in self.of_leg(leg_index):
             self._append(recording, [record], 0)
 
+    def tell(self, recording: Recording, kind: str, at_ns: int, fact: Mapping[str, object]) -> None:
+        """Write a fact to one recording."""
+        self._append(recording, [encode_fact(kind, at_ns, fact)], 0)
+
     def of_leg(self, leg_index: int) -> list[Recording]:
         """The recordings of a leg."""
         return [r for r in self.recordings.values() if r.leg_index == leg_index]
@@ -267,6 +294,7 @@ class Capture:
         rows = rows.only(np.argsort(rows.stream, kind="stable"))
         headers = read_headers(self.arena.view, rows)
         self._count(rows, headers)
+        self._tell_digits(rows, headers)
         self._write(rows.only(headers.valid & self._recorded[rows.stream]))
 
     def _count(self, rows: Rows, headers: RtpHeaders) -> None:
@@ -284,6 +312,17 @@ class Capture:
             arrival_ns=rows.arrival_ns[received],
         )
         self.reception.update(batch)
+
+    def _tell_digits(self, rows: Rows, headers: RtpHeaders) -> None:
+        events = headers.valid & (self._event_type[rows.stream] == headers.payload_type)
+        for row in np.flatnonzero(events).tolist():
+            at, size = int(headers.payload_start[row]), int(headers.payload_bytes[row])
+            self.digit_heard(
+                int(rows.stream[row]) >> 1,
+                int(headers.ssrc[row]),
+                int(headers.timestamp[row]),
+                self.arena.view.flat[at : at + size].tobytes(),
+            )
 
     def _write(self, rows: Rows) -> None:
         """One write per recording: both tracks of a leg are neighbours in the sorted rows."""

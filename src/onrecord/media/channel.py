@@ -28,6 +28,11 @@ class Channel:
         """Messages wait for room in the socket."""
         return bool(self._unsent)
 
+    @property
+    def unsent(self) -> int:
+        """How many messages wait."""
+        return len(self._unsent)
+
     def send(self, message: Mapping[str, object], sockets: Sequence[socket.socket] = ()) -> None:
         """Send now, or keep until :meth:`flush` when the socket is full; order is kept.
 

@@ -12,8 +12,17 @@ import time
 from collections.abc import Mapping
 
 from onrecord.core.units import NS_PER_S
-from onrecord.media.outbound import Mapped, OutboundStream, payload_map
+from onrecord.media.outbound import (
+    Mapped,
+    OutboundStream,
+    needing_transcoder,
+    passing_map,
+    payload_map,
+)
+from onrecord.media.player import Player
 from onrecord.media.sockets import Address, lock, peer_of, unlock
+from onrecord.media.srtp import Protection, Rollover
+from onrecord.media.transcoding import Transcoder
 from onrecord.rtp.header import FIXED_HEADER_BYTES
 from onrecord.rtp.header import VERSION as RTP_VERSION
 from onrecord.rtp.rtcp import (
@@ -28,6 +37,7 @@ from onrecord.rtp.rtcp import (
     parse_compound,
     round_trip_ms,
 )
+from onrecord.rtp.telephone_event import EventListener
 from onrecord.sdp.negotiation import Media, MediaDirection
 from onrecord.spool.format import INBOUND, OUTBOUND
 
@@ -54,8 +64,16 @@ class MediaLeg:
         """Where what it receives is passed on."""
         self.mapping: Mapping[int, Mapped] = {}
         """How its payload types are passed on to ``peer``; empty when nothing may be."""
+        self.transcoder: Transcoder | None = None
+        """What it receives goes through this on the way to ``peer``."""
+        self.convertible: frozenset[int] = frozenset()
+        """Payload types for which :meth:`transcode` is called when the first packet comes."""
+        self.protection: Protection | None = None
+        """What the peer sends and is sent is SRTP."""
         self.silence_when_idle = False
         self.closed = False
+        self.player = Player()
+        self.listener = EventListener()
         self.out = OutboundStream(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
         self.round_trip_ms: float | None = None
         self._cname = f"{secrets.token_hex(8)}@onrecord"
@@ -89,10 +107,19 @@ class MediaLeg:
         """The peer may send audio now."""
         return self.media is not None and self.media.direction in _RECEIVING
 
-    def connect(self, media: Media) -> None:
-        """Take what was negotiated; another remote address than before is learnt anew."""
+    def connect(self, media: Media, rollover: Rollover | None = None) -> None:
+        """Take what was negotiated; another remote address than before is learnt anew.
+
+        ``rollover`` is how far SRTP had come in a process before this one.
+        """
         before = self.media
         self.media = media
+        if media.srtp is None:
+            self.protection = None
+        elif self.protection is None:
+            self.protection = Protection(media.srtp, rollover)
+        else:
+            self.protection.renew(media.srtp)
         self.out.clock_rate = media.send_codec.clock_rate
         if before is not None and before.remote != media.remote:
             self._rtcp_source = None
@@ -103,12 +130,21 @@ class MediaLeg:
     def route(self) -> None:
         """Work out anew what is passed on to ``peer``, after either side's media changed."""
         source, target = self.media, self.peer
+        self.mapping, self.transcoder, self.convertible = {}, None, frozenset()
         if source is None or target is None or target.media is None:
-            self.mapping = {}
-        elif self.may_receive and target.may_send:
-            self.mapping = payload_map(source, target.media)
-        else:
-            self.mapping = {}
+            return
+        if not (self.may_receive and target.may_send):
+            return
+        self.mapping = payload_map(source, target.media)
+        self.convertible = needing_transcoder(source, target.media)
+
+    def transcode(self) -> Transcoder:
+        """Have all that is passed on go through a transcoder until the next :meth:`route`."""
+        if self.media is None or self.peer is None or self.peer.media is None:
+            raise LookupError("there is nobody to transcode for")
+        self.transcoder = Transcoder(self.media, self.peer.media)
+        self.mapping, self.convertible = passing_map(self.peer.media), frozenset()
+        return self.transcoder
 
     def accepts(self, datagram: memoryview, source: Address) -> bool:
         """Whether a datagram may be kept while it learns; locks to its source if so."""
@@ -126,6 +162,11 @@ class MediaLeg:
 
     def send(self, datagram: bytes) -> bool:
         """Send to the learnt source or else to the negotiated address; False when it failed."""
+        if self.protection is not None:
+            protected = self.protection.protect(datagram)
+            if protected is None:
+                return False
+            datagram = protected
         try:
             self._send(datagram)
         except ConnectionRefusedError:
@@ -143,8 +184,13 @@ class MediaLeg:
             except OSError:
                 return
             if source[0] in self._hosts():
-                self._rtcp_source = (source[0], source[1])
-                self._reported(data)
+                self._take_rtcp(data, (source[0], source[1]))
+
+    def _take_rtcp(self, data: bytes, source: Address) -> None:
+        clear = data if self.protection is None else self.protection.unprotect_rtcp(data)
+        if clear is not None:
+            self._rtcp_source = source
+            self._reported(clear)
 
     def send_report(self, block: ReportBlock | None, now_ns: int) -> None:
         """Send SR, or RR when nothing was sent since the last, with SDES (RFC 3550 §6.4)."""
@@ -210,10 +256,11 @@ class MediaLeg:
 
     def _send_rtcp(self, datagram: bytes) -> None:
         target = self._rtcp_target()
-        if target is None:
+        ready = datagram if self.protection is None else self.protection.protect_rtcp(datagram)
+        if target is None or ready is None:
             return
         with contextlib.suppress(OSError):  # no route; the next report may pass
-            self.rtcp.sendto(datagram, target)
+            self.rtcp.sendto(ready, target)
 
     def _rtcp_target(self) -> Address | None:
         """Where reports were heard from; else what was negotiated, unless RTP came from elsewhere."""

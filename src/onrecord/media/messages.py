@@ -1,14 +1,24 @@
 """What the control process and a media process say to each other, as JSON.
 
 Requests carry ``id`` and ``op``; the reply carries the ``id`` and ``result`` or ``error``. Without
-an ``id`` a media process says ``ready`` once, and every second ``counts`` and ``legs``.
+an ``id`` a media process says ``ready`` once, every second ``counts`` and ``legs``, and when it
+happens that a ``leg`` has heard a ``digit``, or that a ``playback`` has ``started`` or had an ``outcome``.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from onrecord.calls.media import Beep, Clip
 from onrecord.rtp.stats import LegStats
-from onrecord.sdp.negotiation import Codec, Media, MediaDirection, RtpAddress
+from onrecord.sdp.negotiation import (
+    TELEPHONE_EVENT,
+    Codec,
+    Media,
+    MediaDirection,
+    RtpAddress,
+    Srtp,
+)
 
 
 def encode_media(media: Media) -> dict[str, Any]:
@@ -22,6 +32,7 @@ def encode_media(media: Media) -> dict[str, Any]:
         "direction": str(media.direction),
         "telephone_event_payload_type": media.telephone_event_payload_type,
         "ptime_ms": media.ptime_ms,
+        "srtp": None if media.srtp is None else asdict(media.srtp),
     }
 
 
@@ -36,7 +47,21 @@ def decode_media(value: dict[str, Any]) -> Media:
         direction=MediaDirection(value["direction"]),
         telephone_event_payload_type=value["telephone_event_payload_type"],
         ptime_ms=value["ptime_ms"],
+        srtp=None if value["srtp"] is None else Srtp(**value["srtp"]),
     )
+
+
+def encode_clip(clip: Clip) -> dict[str, Any]:
+    """A :class:`Clip` as JSON can hold it."""
+    return {"path": str(clip.path), "codec": clip.codec, "frame_bytes": clip.frame_bytes}
+
+
+def encode_beep(beep: Beep | None) -> dict[str, Any] | None:
+    """A :class:`Beep` as JSON can hold it: its clip, and the fact that the spool gets of it."""
+    if beep is None:
+        return None
+    fact = {"hz": beep.hz, "ms": beep.ms, "level_dbfs": beep.level_dbfs}
+    return {"clip": encode_clip(beep.clip), "fact": fact}
 
 
 def encode_stats(stats: LegStats) -> dict[str, Any]:
@@ -67,12 +92,16 @@ def codec_map(media: Media | None) -> dict[str, dict[str, list[object]]]:
     """The payload types of both tracks, as ``start`` and ``codecs`` facts carry them."""
     if media is None:
         return {"inbound": {}, "outbound": {}}
-    inbound = {str(n): [codec.name, codec.clock_rate] for n, codec in media.payload_types.items()}
-    codec = media.send_codec
-    outbound: dict[str, list[object]] = {
-        str(media.send_payload_type): [codec.name, codec.clock_rate]
+    events = media.telephone_event_payload_type
+    outbound = {media.send_payload_type: media.send_codec}
+    if events is not None:
+        outbound[events] = media.payload_types.get(events, TELEPHONE_EVENT)
+    return {"inbound": _named(media.payload_types), "outbound": _named(outbound)}
+
+
+def _named(codecs: Mapping[int, Codec]) -> dict[str, list[object]]:
+    """Name and clock rate of each, and the number of channels where it is not one."""
+    return {
+        str(number): [codec.name, codec.clock_rate, codec.channels][: 2 + (codec.channels != 1)]
+        for number, codec in codecs.items()
     }
-    if media.telephone_event_payload_type is not None:
-        events = str(media.telephone_event_payload_type)
-        outbound[events] = ["TELEPHONE-EVENT", 8000]
-    return {"inbound": inbound, "outbound": outbound}

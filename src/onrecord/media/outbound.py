@@ -1,14 +1,16 @@
 """What a leg is sent: one RTP stream of our own, whatever feeds it (RFC 3550 §7.1, §7.3).
 
 The peer sees one SSRC with sequence numbers and timestamps that follow each other, while sources
-come and go: relayed packets of another leg, and silence when there is nothing to relay.
+come and go: relayed packets of another leg, what is played, digits, and silence when there is
+nothing else.
 """
 
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onrecord.audio.g711 import ALAW_SILENCE, ALAW_TO_ULAW, ULAW_SILENCE, ULAW_TO_ALAW
+from onrecord.audio.g711 import ALAW_TO_ULAW, ULAW_TO_ALAW
+from onrecord.audio.payloads import silent_payload
 from onrecord.core.units import NS_PER_MS, NS_PER_S
 from onrecord.rtp.header import FIXED_HEADER_BYTES, build_packet
 from onrecord.sdp.negotiation import Codec, Media
@@ -26,7 +28,6 @@ _TABLES: Mapping[tuple[str, str], bytes] = {
     ("PCMU", "PCMA"): ULAW_TO_ALAW.tobytes(),
     ("PCMA", "PCMU"): ALAW_TO_ULAW.tobytes(),
 }
-_SILENCE: Mapping[str, int] = {"PCMU": ULAW_SILENCE, "PCMA": ALAW_SILENCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,28 @@ class Mapped:
     """A telephone-event: its packets repeat one timestamp (RFC 4733 §2.2)."""
 
 
+def needing_transcoder(source: Media, target: Media) -> frozenset[int]:
+    """Payload types of audio from ``source`` that no table turns into what ``target`` takes."""
+    return frozenset(
+        number
+        for number, codec in source.payload_types.items()
+        if not codec.is_event and _mapped(codec, target) is None
+    )
+
+
+def passing_map(target: Media) -> dict[int, Mapped]:
+    """How packets that are in the target's numbering already are passed on."""
+    found = {target.send_payload_type: Mapped(target.send_payload_type, None)}
+    events = target.telephone_event_payload_type
+    if events is not None:
+        found[events] = Mapped(events, None, event=True)
+    return found
+
+
 def payload_map(source: Media, target: Media) -> dict[int, Mapped]:
     """How each payload type that ``source`` may send is passed on to ``target``.
 
-    Types that are not in the result cannot be passed on.
+    Types that are not in the result cannot be passed on without transcoding.
     """
     found = {}
     for payload_type, codec in source.payload_types.items():
@@ -55,13 +74,21 @@ def payload_map(source: Media, target: Media) -> dict[int, Mapped]:
 
 
 def _mapped(codec: Codec, target: Media) -> Mapped | None:
-    if codec.name == TELEPHONE_EVENT:
+    if codec.is_event:
         events = target.telephone_event_payload_type
         return None if events is None else Mapped(events, None, event=True)
     if codec == target.send_codec:
         return Mapped(target.send_payload_type, None)
     table = _TABLES.get((codec.name, target.send_codec.name))
     return None if table is None else Mapped(target.send_payload_type, table)
+
+
+def translated(payload: bytes, codec: str, wanted: str) -> bytes | None:
+    """A payload in another codec, both by encoding name; None where no table leads from one to the other."""
+    if codec == wanted:
+        return payload
+    table = _TABLES.get((codec, wanted))
+    return None if table is None else payload.translate(table)
 
 
 class OutboundStream:
@@ -92,7 +119,7 @@ class OutboundStream:
             return None
         first, second, sequence, timestamp, source = _HEADER.unpack_from(packet)
         mapped = mapping.get(second & 0x7F)
-        payload = packet[FIXED_HEADER_BYTES:] if first == _PLAIN else _payload(packet, first)
+        payload = packet[FIXED_HEADER_BYTES:] if first == _PLAIN else payload_of(packet, first)
         if mapped is None or payload is None:
             # Taken out of the sequence, so that the receiver does not see a loss.
             self._sequence_offset -= 1
@@ -111,22 +138,32 @@ class OutboundStream:
         return head + body
 
     def silence(self, media: Media, now_ns: int) -> bytes | None:
-        """A 20 ms frame of silence as the next packet; None for a codec without a silent byte."""
-        code = _SILENCE.get(media.send_codec.name)
-        if code is None:
+        """A 20 ms frame of silence as the next packet; None for a codec that we do not speak."""
+        codec = media.send_codec
+        payload = silent_payload(codec.name, codec.clock_rate)
+        if payload is None:
             return None
-        samples = media.send_codec.clock_rate // 50
-        gap = now_ns - self.last_sent_ns
-        marker = gap > _GAP_NS
-        timestamp = self.timestamp_at(now_ns) if marker else self._timestamp + samples
+        return self.frame(media.send_payload_type, payload, codec.clock_rate // 50, now_ns)
+
+    def frame(self, payload_type: int, payload: bytes, samples: int, now_ns: int) -> bytes:
+        """A frame of our own, ``samples`` long, as the next packet: it follows the last one, or a gap."""
+        gap = now_ns - self._timestamp_ns > _GAP_NS
+        timestamp = self.timestamp_at(now_ns) if gap else self._timestamp + samples
         timestamp &= 0xFFFFFFFF
+        marker = gap or self._source is not None
         sequence = self._sequence + 1 & 0xFFFF
-        payload = bytes((code,)) * samples
         self._source = None  # what is relayed next follows this frame
-        self._sent(sequence, timestamp, samples, now_ns)
-        return build_packet(
-            media.send_payload_type, sequence, timestamp, self.ssrc, marker, payload
-        )
+        self._sent(sequence, timestamp, len(payload), now_ns)
+        return build_packet(payload_type, sequence, timestamp, self.ssrc, marker, payload)
+
+    def event(
+        self, payload_type: int, timestamp: int, payload: bytes, now_ns: int, *, marker: bool
+    ) -> bytes:
+        """A telephone-event of our own that began at ``timestamp``, as the next packet (RFC 4733)."""
+        sequence = self._sequence + 1 & 0xFFFF
+        self._source = None
+        self._sent(sequence, None, len(payload), now_ns)
+        return build_packet(payload_type, sequence, timestamp, self.ssrc, marker, payload)
 
     def timestamp_at(self, now_ns: int) -> int:
         """The timestamp of what would be sent now: it goes on in real time since the last packet."""
@@ -156,7 +193,7 @@ class OutboundStream:
         self.octets += octets
 
 
-def _payload(packet: memoryview, first: int) -> memoryview | None:
+def payload_of(packet: memoryview, first: int) -> memoryview | None:
     """The payload behind CSRC list and extension and before padding; None for no RTP."""
     start = FIXED_HEADER_BYTES + 4 * (first & 0x0F)
     if first & 0x10:

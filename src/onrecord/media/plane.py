@@ -10,18 +10,26 @@ import contextlib
 import itertools
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from onrecord.calls.media import (
+    Beep,
+    Clip,
+    DigitHeard,
+    MediaEvent,
+    PlaybackEnded,
+    PlaybackStarted,
+)
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import LegId, RecordingId
 from onrecord.core.settings import Settings
 from onrecord.media.child import MediaChild
-from onrecord.media.messages import decode_stats, encode_media, joined
+from onrecord.media.messages import decode_stats, encode_beep, encode_clip, encode_media, joined
 from onrecord.media.ports import PortPair, PortPairs
 from onrecord.media.salvage import salvage_arena
 from onrecord.media.sockets import allow_descriptors, stamp_arrivals
@@ -53,6 +61,8 @@ class _Leg:
     pair: PortPair
     media: Media | None = None
     silence_when_idle: bool = False
+    rollover: list[int] | None = None
+    """How far the SRTP that it receives has come, as last reported."""
     before: LegStats = field(default_factory=LegStats)
     """Figures of media processes that are gone."""
     latest: LegStats = field(default_factory=LegStats)
@@ -72,6 +82,8 @@ class _Capture:
     began: bool = False
     """Its start has been answered: a new media process goes on with it instead of starting it."""
     paused: bool = False
+    beep: Beep | None = None
+    """Sent when it begins, and not again by a new media process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +99,14 @@ class MediaPlane:
     Requests that are waiting when the media process dies are sent to its successor.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, on_event: Callable[[MediaEvent], None] = lambda _: None
+    ) -> None:
+        """``on_event`` is told, on the event loop, what the media side has to tell of its own accord."""
         self._settings = settings
+        self._on_event = on_event
+        self._playbacks: set[tuple[LegId, str]] = set()
+        """Those that have been asked for and not been told to have ended."""
         self._ports = PortPairs(settings.bind, settings.rtp_port_range)
         self._legs: dict[LegId, _Leg] = {}
         self._bridges: dict[LegId, LegId] = {}
@@ -222,14 +240,18 @@ class MediaPlane:
         self._forget_bridge(leg)
         await self._request("unbridge", leg=leg)
 
-    async def start_recording(self, header: SpoolHeader, path: Path) -> int:
+    async def start_recording(
+        self, header: SpoolHeader, path: Path, beep: Beep | None = None
+    ) -> int:
         """Capture the leg into the spool at ``path`` (which holds its header). Returns monotonic ns.
+
+        The ``beep`` is sent to the leg at once, before all else; a leg on hold gets none.
 
         Raises:
             MediaError: the leg is not open, the spool cannot be written, or no answer came.
         """
         self._leg(header.leg_id)
-        capture = _Capture(header, path)
+        capture = _Capture(header, path, beep=beep)
         self._recordings[header.recording_id] = capture
         try:
             at_ns = int(await self._request("start", **self._capture(capture)))
@@ -276,6 +298,40 @@ class MediaPlane:
         capture.paused = paused
         return at_ns
 
+    async def play(self, leg: LegId, playback: str, clip: Clip, loops: int | None) -> None:
+        """Queue a clip to be sent to a leg ``loops`` times, None without end; its end is an event.
+
+        Its file may be removed when this returns.
+
+        Raises:
+            MediaError: the leg is not open, the file cannot be read, or no answer came.
+        """
+        self._leg(leg)
+        self._playbacks.add((leg, playback))
+        asked = {"leg": leg, "playback": playback, "loops": loops}
+        try:
+            await self._request("play", **asked, **encode_clip(clip))
+        except MediaError:
+            self._playbacks.discard((leg, playback))
+            raise
+
+    async def stop_playback(self, leg: LegId, playback: str) -> None:
+        """Send no more of a clip; one that is not there, or no more, is no matter.
+
+        Raises:
+            MediaError: no answer came.
+        """
+        await self._request("silence", leg=leg, playback=playback)
+
+    async def press(self, leg: LegId, digits: str, duration_ms: int) -> None:
+        """Send digits as telephone-events; ``w`` and ``W`` among them pause for 0.5 s and 1 s.
+
+        Raises:
+            MediaError: the leg is not open, its peer takes none, or no answer came.
+        """
+        self._leg(leg)
+        await self._request("press", leg=leg, digits=digits, duration_ms=duration_ms)
+
     async def leg_stats(self, leg: LegId) -> LegStats:
         """The figures of an open leg now.
 
@@ -315,6 +371,7 @@ class MediaPlane:
             "track": capture.header.track,
             "resumed": capture.began,
             "paused": capture.paused,
+            "beep": None if capture.began else encode_beep(capture.beep),
         }
 
     async def _request(self, op: str, sockets: Sequence[Any] = (), **given: Any) -> Any:
@@ -339,10 +396,25 @@ class MediaPlane:
             for name, figures in message["legs"].items():
                 if name in self._legs:
                     self._legs[LegId(name)].latest = decode_stats(figures)
+        elif "rollovers" in message:
+            for name, at in message["rollovers"].items():
+                if name in self._legs:
+                    self._legs[LegId(name)].rollover = at
         elif "counts" in message:
             self._count({"received": message["counts"]["received"], **message["dropped"]})
+        elif "digit" in message:
+            self._on_event(DigitHeard(LegId(message["leg"]), message["digit"]))
+        elif "playback" in message:
+            self._played(LegId(message["leg"]), message["playback"], message.get("outcome"))
         else:
             self._up.set()
+
+    def _played(self, leg: LegId, playback: str, outcome: str | None) -> None:
+        if outcome is None:
+            self._on_event(PlaybackStarted(leg, playback))
+            return
+        self._playbacks.discard((leg, playback))
+        self._on_event(PlaybackEnded(leg, playback, outcome))
 
     def _replied(self, message: dict[str, Any]) -> None:
         request = self._requests.get(message["id"])
@@ -398,6 +470,9 @@ class MediaPlane:
         old, self._child = self._child, None
         for leg in self._legs.values():
             leg.before, leg.latest = leg.figures, LegStats()
+        for name, playback in list(self._playbacks):
+            # Where in its clip it was is known to the dead process alone.
+            self._played(name, playback, "failed")
         if old is not None:
             old.kill()
             await old.wait()
@@ -432,7 +507,8 @@ class MediaPlane:
         for leg, held in self._legs.items():
             child.send({"id": 0, "op": "open", "leg": leg}, (held.pair.rtp, held.pair.rtcp))
             if held.media is not None:
-                child.send({"id": 0, "op": "connect", **self._connection(leg, held)})
+                connection = self._connection(leg, held)
+                child.send({"id": 0, "op": "connect", **connection, "rollover": held.rollover})
         for first, second in self._bridges.items():
             child.send({"id": 0, "op": "bridge", "first": first, "second": second})
         for capture in self._recordings.values():

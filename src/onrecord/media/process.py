@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from onrecord.media.channel import Channel, Message
 from onrecord.media.durability import Syncer
 from onrecord.media.leg import MediaLeg
 from onrecord.media.messages import codec_map, decode_media, encode_stats
-from onrecord.media.outbound import SILENT_FRAME_NS
+from onrecord.media.outbound import SILENT_FRAME_NS, TELEPHONE_EVENT
+from onrecord.media.playing import Playing
 from onrecord.media.receiver import Receiver
 from onrecord.media.sockets import allow_descriptors
+from onrecord.media.srtp import Rollover
 from onrecord.rtp.stats import LegStats
 from onrecord.sdp.negotiation import Media, MediaDirection
 from onrecord.spool.writer import SpoolWriter
@@ -37,10 +39,16 @@ from onrecord.spool.writer import SpoolWriter
 log = structlog.get_logger()
 
 RELAY_TICK_NS = 5 * NS_PER_MS
+REST_MS = 250
+"""How long a process without legs sleeps; a command wakes it."""
 REPORT_NS = NS_PER_S
 RTCP_NS = 5 * NS_PER_S
 """Between reports; the first comes after half of it (RFC 3550 §6.2)."""
 
+LISTEN_NS = 50 * NS_PER_MS
+"""How often received packets are looked through for digits."""
+_MOST_UNSENT_DIGITS = 1000
+"""More are not kept for a control process that does not read."""
 _LEGS_PER_REPORT = 200
 """So many figures fit in one message."""
 
@@ -84,8 +92,11 @@ class MediaProcess:
         self._channel = channel
         self._capture = Capture(config.folder)
         self._receiver = Receiver(self._capture)
+        self._playing = Playing(self._capture, self._receiver, self._later, self._event)
+        self._capture.digit_heard = self._digit
         self._syncer = Syncer(config.data)
         self._legs: dict[str, MediaLeg] = {}
+        self._by_index: dict[int, MediaLeg] = {}
         self._free = itertools.count()
         self._freed: list[int] = []
         self._timers: list[tuple[int, int, Timer]] = []
@@ -102,6 +113,9 @@ class MediaProcess:
             "stop": self._stop,
             "pause": self._pause,
             "resume": self._resume,
+            "play": self._play,
+            "silence": self._silence,
+            "press": self._press,
             "stats": self._stats,
             "go": self._go,
         }
@@ -112,19 +126,12 @@ class MediaProcess:
         now_ns = time.monotonic_ns()
         self._later(now_ns + fold_ns, lambda due: self._fold(due, fold_ns))
         self._later(now_ns + REPORT_NS, self._report)
+        self._later(now_ns + LISTEN_NS, self._listen)
         self._channel.send({"ready": True})
         poll = select.poll()
         poll.register(self._channel.sock, select.POLLIN)
         while not self._ended:
-            tick_ns = self._tick_ns()
-            due_ns = now_ns + tick_ns
-            self._wait(poll, due_ns)
-            self._receiver.sweep()
-            now_ns = time.monotonic_ns()
-            if now_ns - due_ns > tick_ns:
-                self._late_ticks += 1
-            else:
-                now_ns = due_ns  # ticks keep to their grid
+            now_ns = self._tick(poll, now_ns) if self._legs else self._rest(poll)
             self._run_timers(time.monotonic_ns())
 
     def end(self) -> None:
@@ -137,9 +144,28 @@ class MediaProcess:
         self._capture.close()
         self._syncer.close()
 
+    def _rest(self, poll: select.poll) -> int:
+        """Without a leg there is nothing to read: wait for a command. Returns the time."""
+        if poll.poll(REST_MS):
+            self._answer()
+        return time.monotonic_ns()
+
+    def _tick(self, poll: select.poll, last_ns: int) -> int:
+        """Wait for the tick after that of ``last_ns`` and read; returns its time."""
+        tick_ns = self._tick_ns()
+        due_ns = last_ns + tick_ns
+        self._wait(poll, due_ns)
+        self._receiver.sweep()
+        now_ns = time.monotonic_ns()
+        if now_ns - due_ns > tick_ns:
+            self._late_ticks += 1
+            return now_ns
+        return due_ns  # ticks keep to their grid
+
     def _tick_ns(self) -> int:
         tick_ns = self._config.tick_ms * NS_PER_MS
-        return min(tick_ns, RELAY_TICK_NS) if self._receiver.relays else tick_ns
+        paced = self._receiver.relays or self._playing.active
+        return min(tick_ns, RELAY_TICK_NS) if paced else tick_ns
 
     def _wait(self, poll: select.poll, until_ns: int) -> None:
         """Until the next tick; commands that come are carried out."""
@@ -186,7 +212,32 @@ class MediaProcess:
         legs = iter(list(self._legs.values()))
         while part := list(itertools.islice(legs, _LEGS_PER_REPORT)):
             self._tell({"legs": {leg.name: encode_stats(self._figures(leg)) for leg in part}})
+            secured = {leg.name: leg.protection.rollover for leg in part if leg.protection}
+            come = {name: [at.ssrc, at.index] for name, at in secured.items() if at is not None}
+            if come:
+                self._tell({"rollovers": come})
         return now_ns + REPORT_NS
+
+    def _listen(self, now_ns: int) -> int:
+        self._capture.listen()
+        return now_ns + LISTEN_NS
+
+    def _digit(self, leg_index: int, ssrc: int, timestamp: int, payload: bytes) -> None:
+        leg = self._by_index[leg_index]
+        digit = leg.listener.read(ssrc, timestamp, payload)
+        if digit is None:
+            return
+        if self._channel.unsent < _MOST_UNSENT_DIGITS:
+            self._event({"leg": leg.name, "digit": digit})
+        else:
+            self._capture.counts.dropped["digit"] += 1
+
+    def _event(self, message: Mapping[str, object]) -> None:
+        """Tell what happened; unlike figures it is kept while the control process is busy."""
+        try:
+            self._channel.send(message)
+        except ConnectionError:
+            self.end()
 
     def _tell(self, message: Message) -> None:
         try:
@@ -211,7 +262,7 @@ class MediaProcess:
             rtcp.close()
             return
         leg = MediaLeg(name, self._freed.pop() if self._freed else next(self._free), rtp, rtcp)
-        self._legs[name] = leg
+        self._legs[name] = self._by_index[leg.index] = leg
         self._capture.reception.reset(leg.index, 8000)
         self._receiver.add(leg)
 
@@ -224,14 +275,19 @@ class MediaProcess:
             return
         self._receiver.sweep()
         locked = leg.source
-        leg.connect(media)
+        rollover = message.get("rollover")
+        secured = leg.protection is not None
+        leg.connect(media, None if rollover is None else Rollover(*rollover))
         if before is None:
             now_ns = time.monotonic_ns()
             self._later(now_ns, lambda due: self._idle(leg, due))
             self._later(now_ns + RTCP_NS // 2, lambda due: self._rtcp(leg, due))
         if locked != leg.source:
             self._receiver.learn(leg)
+        elif secured != (leg.protection is not None):
+            self._receiver.settle(leg)
         self._capture.reception.set_clock_rate(leg.index, media.send_codec.clock_rate)
+        self._capture.listen_for(leg.index, _event_type(media))
         self._note_media(leg, before, media)
         for side in (leg, leg.peer):
             if side is not None:
@@ -253,6 +309,7 @@ class MediaProcess:
         if leg is None:
             return encode_stats(LegStats())
         self._unbridge(message, descriptors)
+        self._playing.close(leg)
         self._receiver.sweep()
         for recording in self._capture.of_leg(leg.index):
             self._capture.stop(recording, time.monotonic_ns(), "leg_closed")
@@ -261,7 +318,8 @@ class MediaProcess:
         leg.send_goodbye()
         self._receiver.remove(leg)
         leg.close()
-        del self._legs[leg.name]
+        self._capture.listen_for(leg.index, None)
+        del self._legs[leg.name], self._by_index[leg.index]
         self._freed.append(leg.index)
         self._syncer.want(bool(self._capture.recordings))
         return encode_stats(figures)
@@ -306,7 +364,20 @@ class MediaProcess:
             recording.writer.close()
             raise
         self._syncer.want(wanted=True)
+        self._beep(leg, recording, message.get("beep"))
         return recording.started_ns
+
+    def _beep(self, leg: MediaLeg, recording: Recording, beep: Message | None) -> None:
+        if beep is None:
+            return
+        at_ns = time.monotonic_ns()
+        try:
+            heard = self._playing.beep(leg, beep["clip"], at_ns)
+        except OSError as error:
+            log.exception("beep_failed", recording_id=recording.id, error=str(error))
+            return
+        if heard:
+            self._capture.tell(recording, "beep", at_ns, beep["fact"])
 
     def _stop(self, message: Message, _: list[int]) -> int:
         recording = self._capture.recordings[message["recording"]]
@@ -332,6 +403,19 @@ class MediaProcess:
             self._capture.resume(recording, at_ns)
         return at_ns
 
+    def _play(self, message: Message, _: list[int]) -> None:
+        self._playing.play(self._legs[message["leg"]], message, time.monotonic_ns())
+
+    def _silence(self, message: Message, _: list[int]) -> None:
+        leg = self._legs.get(message["leg"])
+        if leg is not None:
+            self._playing.stop(leg, message["playback"])
+
+    def _press(self, message: Message, _: list[int]) -> None:
+        leg = self._legs[message["leg"]]
+        now_ns = time.monotonic_ns()
+        self._playing.press(leg, message["digits"], message["duration_ms"], now_ns)
+
     def _stats(self, message: Message, _: list[int]) -> dict[str, object]:
         leg = self._legs[message["leg"]]
         self._capture.fold_leg(leg.index)
@@ -356,6 +440,8 @@ class MediaProcess:
         last_ns = leg.out.last_sent_ns
         if last_ns + every_ns > now_ns:
             return last_ns + every_ns
+        if leg.player.audible:
+            return now_ns + every_ns
         if leg.may_send:
             frame = leg.out.silence(leg.media, now_ns)
             if frame is not None and not leg.send(frame):
@@ -369,6 +455,12 @@ class MediaProcess:
         block = self._capture.reception.report(leg.index, *leg.last_sr(now_ns))
         leg.send_report(block, now_ns)
         return now_ns + RTCP_NS
+
+
+def _event_type(media: Media) -> int | None:
+    """The payload type under which the peer sends telephone-events."""
+    names = media.payload_types.items()
+    return next((number for number, codec in names if codec.name == TELEPHONE_EVENT), None)
 
 
 def main(arguments: Sequence[str]) -> int:

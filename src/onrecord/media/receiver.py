@@ -1,7 +1,7 @@
 """Reads the RTP sockets into the arena, once per tick, and passes on what is relayed.
 
 Sockets are in one of three epoll sets by what a packet costs. *Plain*: received straight into the
-arena and looked at by the fold. *Relayed*: sent on at once as well. *Slow*: RTCP, and legs that
+arena and looked at by the fold. *Relayed*: sent on at once as well, or SRTP, which is opened at once. *Slow*: RTCP, and legs that
 learn their source, which need the sender's address of each datagram. Slow sockets have the
 kernel stamp arrivals, as they may hold what came while no media process was there to read it.
 """
@@ -17,6 +17,7 @@ from onrecord.media.arena import PITCH, SLOT_BYTES
 from onrecord.media.capture import Capture
 from onrecord.media.leg import MediaLeg
 from onrecord.media.sockets import STAMP_BYTES, arrival_of, stamp_arrivals
+from onrecord.media.transcoding import Transcoder, TranscodingThread
 
 log = structlog.get_logger()
 
@@ -44,7 +45,11 @@ class Receiver:
         self._slow = select.epoll()
         self._plain_reads: dict[int, tuple[int, Callable[[memoryview], int]]] = {}
         self._relayed_legs: dict[int, MediaLeg] = {}
+        self._alone: set[int] = set()
+        """Descriptors among them of legs that are there for SRTP and not relayed."""
         self._slow_reads: dict[int, Callable[[], None]] = {}
+        self._transcoding = TranscodingThread()
+        self._transcoded: dict[Transcoder, MediaLeg] = {}
         self.paused = True
         """Nothing is read: a new media process first learns what it is to go on with."""
         self._sets = (
@@ -56,7 +61,7 @@ class Receiver:
     @property
     def relays(self) -> bool:
         """Any leg is relayed."""
-        return bool(self._relayed_legs)
+        return len(self._relayed_legs) > len(self._alone)
 
     def add(self, leg: MediaLeg) -> None:
         """Read a leg's sockets from now on; it learns first, even when it is locked already.
@@ -85,21 +90,32 @@ class Receiver:
         self._take_out(leg.rtp)
         self._take_out(leg.rtcp)
 
+    def keep(self, key: int, datagram: bytes, now_ns: int) -> None:
+        """Put a datagram that was sent at ``now_ns``, not received, into the arena."""
+        self._make_room(_MOST_SLOTS)
+        self._capture.arena.mark(now_ns)
+        self._capture.arena.put(key, datagram)
+
     def sweep(self) -> None:
         """Take what has come: one datagram of each ready socket per round, until none is ready."""
         if self.paused:
             return
         for fd, _ in self._slow.poll(0):
             self._slow_reads[fd]()
+        if self._transcoded:
+            self._pass_transcoded()
         for _ in range(_ROUNDS):
             now_ns = self._mark(_MARGIN)
             if not self._sweep_plain() + self._sweep_relayed(now_ns):
                 return
 
-    def _mark(self, slots: int) -> int:
+    def _make_room(self, slots: int) -> None:
         if not self._capture.arena.has_room(slots):
             self._capture.fold()
             self._capture.arena.has_room(slots)
+
+    def _mark(self, slots: int) -> int:
+        self._make_room(slots)
         now_ns = time.monotonic_ns()
         self._capture.arena.mark(now_ns)
         return now_ns
@@ -133,13 +149,49 @@ class Receiver:
             except OSError:
                 self._capture.counts.dropped["icmp"] += 1
                 continue
+            if leg.protection is not None and not (size := self._open(leg, slot, size)):
+                continue
             arena.took(leg.inbound_key, size)
             self._pass_on(leg, slot[:size], now_ns)
         return len(ready)
 
+    def _open(self, leg: MediaLeg, slot: memoryview, size: int) -> int:
+        """Turn the SRTP in the slot to RTP; its size, or 0 when it is not the peer's."""
+        clear = leg.protection.unprotect(bytes(slot[:size])) if leg.protection else None
+        if clear is None:
+            self._capture.counts.dropped["srtp"] += 1
+            return 0
+        slot[: len(clear)] = clear
+        return len(clear)
+
     def _pass_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
+        transcoder = leg.transcoder
+        if leg.convertible and len(packet) > 1 and packet[1] & 0x7F in leg.convertible:
+            transcoder = leg.transcode()
+        if transcoder is not None:
+            self._transcode(leg, transcoder, packet)
+        else:
+            self._send_on(leg, packet, now_ns)
+
+    def _transcode(self, leg: MediaLeg, transcoder: Transcoder, packet: memoryview) -> None:
+        self._transcoded[transcoder] = leg
+        if not self._transcoding.put(transcoder, bytes(packet)):
+            self._capture.counts.dropped["transcode"] += 1
+
+    def _pass_transcoded(self) -> None:
+        made = self._transcoding.take()
+        now_ns = self._mark(len(made) * _MOST_SLOTS)
+        for transcoder, packet in made:
+            leg = self._transcoded.get(transcoder)
+            if leg is not None and leg.transcoder is transcoder:
+                self._send_on(leg, memoryview(packet), now_ns)
+        for transcoder, leg in list(self._transcoded.items()):
+            if leg.transcoder is not transcoder:
+                del self._transcoded[transcoder]
+
+    def _send_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
         peer = leg.peer
-        if peer is None or not leg.mapping:
+        if peer is None or not leg.mapping or peer.player.audible:
             return
         datagram = peer.out.relayed(packet, leg.mapping, now_ns)
         if datagram is None:
@@ -174,6 +226,8 @@ class Receiver:
         arena = self._capture.arena
         slot = arena.slots[arena.used]
         size, extra, _, source = leg.rtp.recvmsg_into([slot], STAMP_BYTES)
+        if leg.protection is not None and not (size := self._open(leg, slot, size)):
+            return
         if leg.accepts(slot[:size], source[:2]):
             utc_offset_ns = time.time_ns() - time.monotonic_ns()
             taken.append((arena.used, size, arrival_of(extra, utc_offset_ns)))
@@ -199,15 +253,18 @@ class Receiver:
         self._take_out(leg.rtp)
         stamp_arrivals(leg.rtp, wanted=False)
         fd = leg.rtp.fileno()
-        if leg.peer is None:
+        if leg.peer is None and leg.protection is None:
             self._plain_reads[fd] = (leg.inbound_key, leg.rtp.recv_into)
             self._plain.register(fd, select.EPOLLIN)
         else:
             self._relayed_legs[fd] = leg
+            if leg.peer is None:
+                self._alone.add(fd)
             self._relayed.register(fd, select.EPOLLIN)
 
     def _take_out(self, sock: socket.socket) -> None:
         fd = sock.fileno()
+        self._alone.discard(fd)
         for epoll, reads in self._sets:
             if reads.pop(fd, None) is not None:
                 epoll.unregister(fd)

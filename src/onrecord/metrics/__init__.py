@@ -15,6 +15,9 @@ RECORDINGS = Counter("onrecord_recordings_total", "Recordings that ended.", ["ou
 RTP_RECEIVED = Counter("onrecord_rtp_received_total", "RTP packets received.")
 RTP_DROPPED = Counter("onrecord_rtp_dropped_total", "RTP datagrams not kept.", ["reason"])
 WEBHOOKS = Counter("onrecord_webhooks_total", "Webhook attempts.", ["outcome"])
+TRANSCRIPTIONS = Counter(
+    "onrecord_transcriptions_total", "Tries at a transcription.", ["engine", "outcome"]
+)
 API_ERRORS = Counter("onrecord_api_errors_total", "API requests refused.", ["code"])
 COMMAND_SECONDS = Histogram(
     "onrecord_command_seconds", "Time to carry out a call command.", ["command"]

@@ -56,30 +56,35 @@ class Packetiser:
         self._held: bytes | None = None
         self._random = random.Random(faults.seed)  # noqa: S311 -- repeatable losses, no secret
 
-    def frame(self, payload_type: int, payload: bytes | None) -> list[bytes]:
-        """The datagrams to send for the next frame, in order; None is a frame without sound (DTX)."""
+    def frame(
+        self, payload_type: int, payload: bytes | None, step: int = FRAME_SAMPLES
+    ) -> list[bytes]:
+        """The datagrams to send for the next frame, in order; None is a frame without sound (DTX).
+
+        ``step`` is how far the codec's clock goes in 20 ms.
+        """
         faults, number = self._faults, self._number
         self._number += 1
         self._jump(number)
         before, self._held = self._held, None
         if payload is None or any(number in pause for pause in faults.pauses):
             self._talking = False
-            self._timestamp += FRAME_SAMPLES
+            self._timestamp += step
             return [before] if before else []
-        packet = self._packet(payload_type, payload)
+        packet = self._packet(payload_type, payload, step)
         sent = [] if self._lost(number) else [packet] * (1 + (number in faults.duplicate))
         if sent and number in faults.late:
             self._held = sent.pop()
         return [*sent, before] if before else sent
 
-    def _packet(self, payload_type: int, payload: bytes) -> bytes:
+    def _packet(self, payload_type: int, payload: bytes, step: int) -> bytes:
         # the marker begins a talkspurt (RFC 3551 §4.1)
         packet = build_packet(
             payload_type, self._sequence, self._timestamp, self._ssrc, not self._talking, payload
         )
         self._talking = True
         self._sequence += 1
-        self._timestamp += FRAME_SAMPLES
+        self._timestamp += step
         return packet
 
     def _jump(self, number: int) -> None:

@@ -1,6 +1,7 @@
 """The phone itself: one SIP user, one call at a time."""
 
 import asyncio
+import base64
 import secrets
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
@@ -13,6 +14,7 @@ from onrecord.core.errors import OnrecordError, PeerError
 from onrecord.core.ids import LegId, new_uuid
 from onrecord.phone.packets import Faults
 from onrecord.phone.stream import Stream
+from onrecord.sdp.crypto import KEY_BYTES, SUITES
 from onrecord.sdp.negotiation import (
     AUDIO_CODECS,
     MediaDirection,
@@ -36,6 +38,10 @@ from onrecord.sip.backend import (
 )
 
 _BUSY = 486
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 class CallFailed(PeerError):  # noqa: N818 -- past tense, like the events
@@ -64,10 +70,14 @@ class TestPhone:
         transport: str = "UDP",
         faults: Faults | None = None,
         silence: bool = True,
+        srtp: bool = False,
         patience_secs: float = 10.0,
         clock: Clock | None = None,
     ) -> None:
-        """``codecs`` in order of liking; ``silence`` off sends no packets while nothing is said."""
+        """``codecs`` in order of liking; ``silence`` off sends no packets while nothing is said.
+
+        ``srtp``: offers ask for SRTP, and offers of it are taken.
+        """
         self.user = user
         self.ended: Ended | None = None
         """How the last call ended; None while none has."""
@@ -76,6 +86,7 @@ class TestPhone:
         self._transport = transport
         self._faults = faults or Faults()
         self._silence = silence
+        self._keys = tuple(_key() for _ in SUITES) if srtp else ()
         self._patience = patience_secs
         self._clock = clock or SystemClock()
         self._leg: LegId | None = None
@@ -263,6 +274,7 @@ class TestPhone:
             direction,
             previous=self._description,
             codecs=self._codecs,
+            keys=self._keys,
         )
         return self._description
 
@@ -270,7 +282,8 @@ class TestPhone:
         if offered is None:
             return self._offer(MediaDirection.SENDRECV)
         self._version += 1
-        made = answer(offered, self._local, self._session_id, self._version, self._codecs)
+        key = self._keys[0] if self._keys else None
+        made = answer(offered, self._local, self._session_id, self._version, self._codecs, key=key)
         self._description = made.sdp
         self.stream.connect(made.media)
         return made.sdp
@@ -302,7 +315,7 @@ class TestPhone:
             if self._stream is not None:
                 self._stream.close()
         if isinstance(event, (Ringing, Answered, OfferAnswered)) and event.sdp is not None:
-            self.stream.connect(accept(event.sdp, self._offered))
+            self.stream.connect(accept(event.sdp, self._offered, sent=self._description))
 
     def _on_offer(self, event: OfferReceived) -> None:
         try:

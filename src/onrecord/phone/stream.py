@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onrecord.audio.g711 import encode_alaw, encode_ulaw
+from onrecord.audio.payloads import PayloadEncoder, Resampler, make_encoder, sample_rate
 from onrecord.core.clock import Clock
 from onrecord.core.errors import CapacityError
 from onrecord.core.units import NS_PER_S
+from onrecord.media.srtp import Protection
 from onrecord.phone.hearing import place
 from onrecord.phone.packets import FRAME_SAMPLES, Faults, Packetiser
 from onrecord.sdp.negotiation import Codec, Media, MediaDirection, RtpAddress
@@ -21,7 +22,7 @@ from onrecord.sdp.negotiation import Codec, Media, MediaDirection, RtpAddress
 _FRAME_NS = 20_000_000
 _PAIR_TRIES = 100
 _SENDS = frozenset({MediaDirection.SENDRECV, MediaDirection.SENDONLY})
-_ENCODE = {"PCMU": encode_ulaw, "PCMA": encode_alaw}
+_SAMPLE_RATE = 8000
 
 
 @dataclass(slots=True)
@@ -37,12 +38,15 @@ class Stream(asyncio.DatagramProtocol):
     def __init__(self, clock: Clock, faults: Faults, *, silence: bool) -> None:
         """``silence``: send packets while there is nothing to say; off: send none (DTX)."""
         self.datagrams: list[bytes] = []
-        """Everything that arrived, in order."""
+        """Everything that arrived, in order; SRTP is opened."""
         self.arrival_ns: list[int] = []
         """When, monotonic."""
         self.sent_ns: list[int] = []
         """When each frame was sent or, in silence without packets, would have been; monotonic."""
         self.media: Media | None = None
+        self.unopened = 0
+        """Datagrams that should have been SRTP of the other side and were not."""
+        self._protection: Protection | None = None
         self._clock = clock
         self._silence = silence
         self._period_ns = round(_FRAME_NS / (1 + faults.clock_ppm * 1e-6))
@@ -50,6 +54,7 @@ class Stream(asyncio.DatagramProtocol):
             faults, secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
         )
         self._codecs: dict[int, Codec] = {}
+        self._voices: dict[Codec, tuple[Resampler, PayloadEncoder]] = {}
         self._clips: deque[_Clip] = deque()
         self._due_ns = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -71,6 +76,12 @@ class Stream(asyncio.DatagramProtocol):
     def connect(self, media: Media) -> None:
         """Exchange audio as agreed; a later agreement replaces it, the frames keep their pace."""
         self.media = media
+        if media.srtp is None:
+            self._protection = None
+        elif self._protection is None:
+            self._protection = Protection(media.srtp)
+        else:
+            self._protection.renew(media.srtp)
         self._codecs |= media.payload_types
         if self._timer is None:
             self._due_ns = self._clock.monotonic_ns()
@@ -100,8 +111,12 @@ class Stream(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Sequence[object]) -> None:  # noqa: ARG002 -- asyncio's signature
         """Called by the event loop."""
+        clear = data if self._protection is None else self._protection.unprotect(data)
+        if clear is None:
+            self.unopened += 1
+            return
         self.arrival_ns.append(self._clock.monotonic_ns())
-        self.datagrams.append(data)
+        self.datagrams.append(clear)
 
     def _tick(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -117,11 +132,22 @@ class Stream(asyncio.DatagramProtocol):
             self._packetiser.frame(0, None)
             return
         samples = self._next_samples()
-        encode = _ENCODE[media.send_codec.name]
-        payload = None if samples is None else encode(samples).tobytes()
+        payload = None if samples is None else self._encoded(media.send_codec, samples)
         self.sent_ns.append(now_ns)
-        for datagram in self._packetiser.frame(media.send_payload_type, payload):
-            self._transport.sendto(datagram, (media.remote.host, media.remote.port))
+        step = media.send_codec.clock_rate // 50
+        for datagram in self._packetiser.frame(media.send_payload_type, payload or None, step):
+            ready = datagram if self._protection is None else self._protection.protect(datagram)
+            if ready is not None:
+                self._transport.sendto(ready, (media.remote.host, media.remote.port))
+
+    def _encoded(self, codec: Codec, samples: NDArray[np.int16]) -> bytes:
+        rate = sample_rate(codec.name, codec.clock_rate)
+        if codec not in self._voices:
+            self._voices[codec] = Resampler(_SAMPLE_RATE, rate), make_encoder(codec.name)
+        resampler, encoder = self._voices[codec]
+        wide = resampler.resample(samples)
+        # What a resampler keeps back at first is made up for with silence before it.
+        return encoder.encode(np.pad(wide, (max(rate // 50 - len(wide), 0), 0)))
 
     def _next_samples(self) -> NDArray[np.int16] | None:
         """The next frame, filled up with zeros; None when nothing is to be sent."""

@@ -1,7 +1,8 @@
 """Offer and answer (RFC 3264): what two sides agreed on, and how an answer is made from an offer.
 
-We speak G.711 in both laws and telephone events, over plain RTP. One stream of audio is taken: the
-first that is usable. Every other ``m=`` line is answered with port 0, in its place.
+We speak the codecs of :mod:`onrecord.sdp.codecs` and telephone events, over RTP and, with keys in the
+description, SRTP. One stream of audio is taken: the first that is usable. Every other ``m=`` line is
+answered with port 0, in its place.
 """
 
 import ipaddress
@@ -11,6 +12,19 @@ from enum import StrEnum
 from typing import ClassVar
 
 from onrecord.core.errors import PeerError
+from onrecord.sdp.codecs import (
+    AUDIO_CODECS,
+    NOT_AUDIO,
+    OURS,
+    PCMA,
+    PCMU,
+    STATIC,
+    TELEPHONE_EVENT,
+    Codec,
+    codecs_named,
+    rtpmap,
+)
+from onrecord.sdp.crypto import Crypto, Srtp, our_lines, read_lines
 from onrecord.sdp.session import (
     Attribute,
     BadSdp,
@@ -22,6 +36,9 @@ from onrecord.sdp.session import (
 
 __all__ = [
     "AUDIO_CODECS",
+    "PCMA",
+    "PCMU",
+    "TELEPHONE_EVENT",
     "Answer",
     "BadSdp",
     "Codec",
@@ -29,15 +46,12 @@ __all__ = [
     "MediaDirection",
     "NoCommonCodec",
     "RtpAddress",
+    "Srtp",
     "accept",
     "answer",
     "offer",
     "offered_codecs",
 ]
-
-
-AUDIO_CODECS = ("PCMU", "PCMA")
-"""Encoding names of what we can speak, best first."""
 
 
 class MediaDirection(StrEnum):
@@ -60,16 +74,6 @@ class RtpAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
-    """One codec of a session (RFC 3551 §6, RFC 4566 rtpmap)."""
-
-    name: str
-    """Encoding name, upper case: ``PCMU``, ``PCMA``, ``TELEPHONE-EVENT``."""
-    clock_rate: int = 8000
-    channels: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Media:
     """What was agreed for one leg's audio."""
 
@@ -83,6 +87,8 @@ class Media:
     telephone_event_payload_type: int | None = None
     """For digits that we send (RFC 4733); None when the peer takes none."""
     ptime_ms: int = 20
+    srtp: Srtp | None = None
+    """None: plain RTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +105,9 @@ class NoCommonCodec(PeerError):  # noqa: N818 -- named for what is the matter
     sip_status: ClassVar[int] = 488
 
 
-PCMU = Codec("PCMU")
-PCMA = Codec("PCMA")
-TELEPHONE_EVENT = Codec("TELEPHONE-EVENT")
-
-_OURS: Mapping[Codec, int] = {PCMU: 0, PCMA: 8, TELEPHONE_EVENT: 101}
-_SPELLING = {"TELEPHONE-EVENT": "telephone-event"}
-# RFC 3551 §6, audio with a static payload type
-_STATIC: Mapping[int, Codec] = {
-    0: PCMU,
-    3: Codec("GSM"),
-    4: Codec("G723"),
-    5: Codec("DVI4"),
-    6: Codec("DVI4", 16000),
-    7: Codec("LPC"),
-    8: PCMA,
-    9: Codec("G722"),
-    10: Codec("L16", 44100, 2),
-    11: Codec("L16", 44100),
-    12: Codec("QCELP"),
-    13: Codec("CN"),
-    14: Codec("MPA", 90000),
-    15: Codec("G728"),
-    18: Codec("G729"),
-}
-_NOT_AUDIO = frozenset({"TELEPHONE-EVENT", "CN", "RED"})
 _DIRECTION_NAMES = frozenset(MediaDirection)
-_PROTOCOLS = frozenset({"RTP/AVP", "RTP/AVPF"})
+_PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
+_SECURE = frozenset({"RTP/SAVP", "RTP/SAVPF"})
 _DEFAULT_PTIME_MS = 20
 _PTIME_RANGE_MS = range(10, 201)
 
@@ -147,17 +129,21 @@ def offer(
     *,
     previous: str | None = None,
     codecs: Sequence[str] = AUDIO_CODECS,
+    reorder: bool = False,
+    keys: Sequence[str] = (),
 ) -> str:
-    """Our offer: ``codecs`` (by name, of PCMU and PCMA) and telephone events, 20 ms a packet.
+    """Our offer: ``codecs`` by name, best first, and telephone events, 20 ms a packet.
 
     ``previous`` is the description that we sent last in this dialog, None in the first offer. A new
-    offer keeps its ``m=`` lines in their places and its payload types (RFC 3264 §8, §8.3.2).
+    offer keeps its ``m=`` lines in their places and its payload types (RFC 3264 §8, §8.3.2), and the
+    codecs of before come first unless ``reorder`` asks for another. ``keys`` (base64, one for each
+    suite) ask for SRTP.
     """
-    wanted = {Codec(name): _OURS[Codec(name)] for name in codecs}
-    wanted[TELEPHONE_EVENT] = _OURS[TELEPHONE_EVENT]
-    kept = _kept(parse(previous), wanted) if previous is not None else (wanted, (), ())
-    numbers, before, after = kept
-    stream = _stream(local, numbers, direction)
+    wanted = {codec: OURS[codec] for codec in (*codecs_named(codecs), TELEPHONE_EVENT)}
+    last = None if previous is None else parse(previous)
+    numbers, before, after = (wanted, (), ()) if last is None else _kept(last, wanted, reorder)
+    protocol = "RTP/SAVP" if keys else "RTP/AVP"
+    stream = _stream(local, numbers, direction, protocol, our_lines(keys) if keys else ())
     return _write(local, [*before, stream, *after], session_id, version)
 
 
@@ -167,37 +153,60 @@ def answer(
     session_id: int,
     version: int,
     codecs: Sequence[str] = AUDIO_CODECS,
+    *,
+    key: str | None = None,
 ) -> Answer:
     """Our answer: the first usable stream with the codec of ``codecs`` that the peer likes best.
 
+    ``key`` (base64) protects what we send if the stream is SRTP; without one SRTP is not taken.
+
     Raises:
         BadSdp: the offer cannot be understood.
-        NoCommonCodec: it has no stream with a codec of ours over plain RTP.
+        NoCommonCodec: it has no stream with a codec of ours over RTP, or SRTP with a suite of ours.
     """
     session = parse(offer_text)
-    at, usable = _first_usable(session, codecs)
+    at, usable = _first_usable(session, codecs, secure=key is not None)
     wanted = session.media[at]
-    chosen = next(c for c in usable.values() if c != TELEPHONE_EVENT)
-    agreed = {pt: c for pt, c in usable.items() if c in {chosen, TELEPHONE_EVENT}}
+    agreed = _chosen(usable)
     media = _agreed(session, wanted, agreed, agreed)
-    taken = _stream(local, {c: pt for pt, c in agreed.items()}, media.direction, wanted.protocol)
-    lines = [taken if n == at else _refused(m) for n, m in enumerate(session.media)]
-    return Answer(_write(local, lines, session_id, version), media)
+    lines: tuple[Crypto, ...] = ()
+    if _is_secure(wanted) and key is not None:
+        theirs = read_lines(wanted.values("crypto"))[0]
+        lines = (Crypto(theirs.tag, theirs.suite, key),)
+        media = replace(media, srtp=Srtp(theirs.suite, key, theirs.key))
+    numbers = {codec: pt for pt, codec in agreed.items()}
+    taken = _stream(local, numbers, media.direction, wanted.protocol, lines)
+    others = [taken if n == at else _refused(m) for n, m in enumerate(session.media)]
+    return Answer(_write(local, others, session_id, version), media)
 
 
-def accept(answer_text: str, offered: MediaDirection = MediaDirection.SENDRECV) -> Media:
+def accept(
+    answer_text: str,
+    offered: MediaDirection = MediaDirection.SENDRECV,
+    *,
+    sent: str | None = None,
+) -> Media:
     """What was agreed by the peer's answer to our :func:`offer` of direction ``offered``.
 
-    The peer sends in our numbering; one that wrongly sends in its own is understood too.
+    The peer sends in our numbering, that of our offer ``sent``; one that wrongly sends in its own is
+    understood too.
 
     Raises:
         BadSdp: the answer cannot be understood.
-        NoCommonCodec: it refuses the stream, or takes it with no codec that we offered.
+        NoCommonCodec: it refuses the stream, or takes it with no codec, or no protection, that we offered.
     """
     session = parse(answer_text)
-    at, codecs = _first_usable(session)
-    ours = {_OURS[codec]: codec for codec in codecs.values()}
+    offer_made = _stream_of(sent)
+    names = [codec.name for codec in OURS]
+    if offer_made is not None:
+        names = [codec.name for codec in _codecs(offer_made).values()]
+    secure = offer_made is not None and _is_secure(offer_made)
+    at, codecs = _first_usable(session, names, secure=secure)
+    numbers = OURS if offer_made is None else {c: pt for pt, c in _codecs(offer_made).items()}
+    ours = {numbers[codec]: codec for codec in codecs.values() if codec in numbers}
     media = _agreed(session, session.media[at], codecs, {**ours, **codecs})
+    if offer_made is not None and secure:
+        media = replace(media, srtp=_accepted(offer_made, session.media[at]))
     sends, receives = _FLOWS[media.direction]
     may_send, may_receive = _FLOWS[offered]
     return replace(media, direction=_DIRECTIONS[sends and may_send, receives and may_receive])
@@ -212,29 +221,64 @@ def offered_codecs(offer_text: str) -> tuple[str, ...]:
     for media in parse(offer_text).media:
         if media.kind == "audio":
             names = (codec.name for codec in _codecs(media).values())
-            return tuple(dict.fromkeys(name for name in names if name not in _NOT_AUDIO))
+            return tuple(dict.fromkeys(name for name in names if name not in NOT_AUDIO))
     return ()
 
 
 def _first_usable(
-    session: SessionDescription, codecs: Sequence[str] = AUDIO_CODECS
+    session: SessionDescription, codecs: Sequence[str], *, secure: bool
 ) -> tuple[int, Mapping[int, Codec]]:
+    """``secure``: SRTP can be taken; an offer may then still be plain, the answer to SRTP may not."""
     for at, media in enumerate(session.media):
-        if media.kind == "audio" and media.port and media.protocol.upper() in _PROTOCOLS:
+        if media.kind == "audio" and media.port and _can_carry(media, secure=secure):
             usable = _usable(media, codecs)
-            if any(codec != TELEPHONE_EVENT for codec in usable.values()):
+            if any(not codec.is_event for codec in usable.values()):
                 return at, usable
-    raise NoCommonCodec("no audio stream with PCMU or PCMA over RTP/AVP")
+    raise NoCommonCodec(f"no audio stream with {', '.join(codecs)} over RTP that we can take")
 
 
-def _usable(media: MediaDescription, codecs: Sequence[str] = AUDIO_CODECS) -> Mapping[int, Codec]:
+def _can_carry(media: MediaDescription, *, secure: bool) -> bool:
+    if media.protocol.upper() in _PLAIN:
+        return True
+    return secure and _is_secure(media) and bool(read_lines(media.values("crypto")))
+
+
+def _is_secure(media: MediaDescription) -> bool:
+    return media.protocol.upper() in _SECURE
+
+
+def _accepted(ours: MediaDescription, theirs: MediaDescription) -> Srtp:
+    """The keys of an answer; it repeats tag and suite of one of our lines (RFC 4568 §5.1.3)."""
+    offered = {(line.tag, line.suite): line for line in read_lines(ours.values("crypto"))}
+    if _is_secure(theirs):
+        for line in read_lines(theirs.values("crypto")):
+            mine = offered.get((line.tag, line.suite))
+            if mine is not None:
+                return Srtp(line.suite, mine.key, line.key)
+    raise NoCommonCodec("the answer does not take the SRTP that we offered")
+
+
+def _stream_of(text: str | None) -> MediaDescription | None:
+    """The one stream that a description of ours has."""
+    return None if text is None else next((m for m in parse(text).media if m.port), None)
+
+
+def _usable(media: MediaDescription, codecs: Sequence[str]) -> Mapping[int, Codec]:
     """Our codecs among the media's, each under the first payload type that it is given."""
-    ours = {TELEPHONE_EVENT, *map(Codec, codecs)}
+    ours = set(codecs_named(codecs))
     found: dict[Codec, int] = {}
     for payload_type, codec in _codecs(media).items():
-        if codec in ours:
+        if codec in ours or codec.is_event:
             found.setdefault(codec, payload_type)
     return {payload_type: codec for codec, payload_type in found.items()}
+
+
+def _chosen(usable: Mapping[int, Codec]) -> Mapping[int, Codec]:
+    """The codec that the peer likes best, and events on its clock, or else on that of G.711."""
+    audio = next(codec for codec in usable.values() if not codec.is_event)
+    events = [codec for codec in usable.values() if codec.is_event]
+    wanted = sorted(events, key=lambda c: (c.clock_rate != audio.clock_rate, c.clock_rate != 8000))
+    return {pt: codec for pt, codec in usable.items() if codec in {audio, *wanted[:1]}}
 
 
 def _codecs(media: MediaDescription) -> Mapping[int, Codec]:
@@ -243,7 +287,7 @@ def _codecs(media: MediaDescription) -> Mapping[int, Codec]:
     found = {}
     for text in media.formats:
         if text.isdecimal() and text.isascii() and int(text) < 128:
-            codec = mapped.get(int(text)) or _STATIC.get(int(text))
+            codec = mapped.get(int(text)) or STATIC.get(int(text))
             if codec is not None:
                 found[int(text)] = codec
     return found
@@ -267,8 +311,8 @@ def _agreed(
     theirs: Mapping[int, Codec],
     ours: Mapping[int, Codec],
 ) -> Media:
-    send_type, send_codec = next((pt, c) for pt, c in theirs.items() if c != TELEPHONE_EVENT)
-    digits = next((pt for pt, c in theirs.items() if c == TELEPHONE_EVENT), None)
+    send_type, send_codec = next((pt, c) for pt, c in theirs.items() if not c.is_event)
+    digits = next((pt for pt, c in theirs.items() if c.is_event), None)
     remote = _remote(session, media)
     return Media(
         remote=remote,
@@ -331,17 +375,19 @@ def _whole(text: str) -> int | None:
 
 
 def _kept(
-    previous: SessionDescription, wanted: Mapping[Codec, int]
+    previous: SessionDescription, wanted: Mapping[Codec, int], reorder: bool
 ) -> tuple[Mapping[Codec, int], Sequence[MediaDescription], Sequence[MediaDescription]]:
     """What a new offer keeps of our last description: numbers, lines before and after the stream."""
     at = next((n for n, m in enumerate(previous.media) if m.port), 0)
     mine, others = previous.media[at : at + 1], [_refused(m) for m in previous.media]
-    used = {codec: pt for m in mine for pt, codec in _usable(m).items()}
+    used = {codec: pt for m in mine for pt, codec in _codecs(m).items()}
     free = (pt for pt in range(96, 128) if pt not in used.values())
-    numbers = dict(used)
+    numbers = {codec: pt for codec, pt in used.items() if not reorder or codec in wanted}
     for codec, usual in wanted.items():
-        taken = usual in numbers.values()
+        taken = usual in used.values() or usual in numbers.values()
         numbers.setdefault(codec, next(free) if taken else usual)
+    if reorder:
+        numbers = {codec: numbers[codec] for codec in wanted}
     return numbers, others[:at], others[at + 1 :]
 
 
@@ -350,13 +396,12 @@ def _stream(
     numbers: Mapping[Codec, int],
     direction: MediaDirection,
     protocol: str = "RTP/AVP",
+    lines: Sequence[Crypto] = (),
 ) -> MediaDescription:
-    attributes = [
-        Attribute("rtpmap", f"{pt} {_SPELLING.get(codec.name, codec.name)}/{codec.clock_rate}")
-        for codec, pt in numbers.items()
-    ]
-    if TELEPHONE_EVENT in numbers:
-        attributes.append(Attribute("fmtp", f"{numbers[TELEPHONE_EVENT]} 0-15"))
+    attributes = [Attribute("rtpmap", rtpmap(pt, codec)) for codec, pt in numbers.items()]
+    events = [pt for codec, pt in numbers.items() if codec.is_event]
+    attributes.extend(Attribute("fmtp", f"{pt} 0-15") for pt in events)
+    attributes.extend(Attribute("crypto", str(line)) for line in lines)
     attributes.append(Attribute("ptime", str(_DEFAULT_PTIME_MS)))
     if local.rtcp_port != local.port + 1:
         attributes.append(Attribute("rtcp", str(local.rtcp_port)))

@@ -68,7 +68,7 @@ class Answering:
             return
         text = event.sdp or live.early_sdp
         try:
-            media = accept(text or "")
+            media = accept(text or "", sent=live.sent_sdp)
         except PeerError as error:
             _log.warning("answer_unusable", leg=live.leg.id, reason=str(error))
             await self._endings.end(live, Ending(OurReason.MEDIA))
@@ -79,10 +79,20 @@ class Answering:
         elif live.planned is not None:
             await self._record_late(live)
 
+    async def early(self, live: LiveLeg, sdp: str) -> None:
+        """Audio of a dialled leg before its answer (RFC 3261 §13.2.1); an unusable one is none."""
+        try:
+            media = accept(sdp, sent=live.sent_sdp)
+        except PeerError as error:
+            _log.warning("early_media_unusable", leg=live.leg.id, reason=str(error))
+            return
+        await self._negotiations.connect(live, media)
+
     def _send_200(self, live: LiveLeg, command: Answer) -> None:
         if live.answer is not None:
             live.sdp_version, live.sent_sdp = 1, live.answer.sdp
-        sdp = live.answer.sdp if live.answer is not None else our_offer(live)
+        codecs = self._edges.settings.codec_names
+        sdp = live.answer.sdp if live.answer is not None else our_offer(live, codecs)
         headers = [(header.name, header.value) for header in command.custom_headers]
         self._edges.signalling.answer(live.leg.id, sdp, headers)
 

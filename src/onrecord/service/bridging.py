@@ -9,6 +9,7 @@ from onrecord.calls.records import LegState, Recording
 from onrecord.core.ids import LegId
 from onrecord.service.edges import Edges, kept_state
 from onrecord.service.ending import Endings
+from onrecord.service.negotiating import Negotiations
 from onrecord.service.ports import Unit
 from onrecord.service.recording import BY_CALL, Recorder, planned_recording
 from onrecord.service.registry import LiveLeg
@@ -20,8 +21,11 @@ _log = structlog.get_logger()
 class Bridging:
     """Called by the holder of both legs' turns."""
 
-    def __init__(self, edges: Edges, recorder: Recorder, endings: Endings) -> None:
+    def __init__(
+        self, edges: Edges, negotiations: Negotiations, recorder: Recorder, endings: Endings
+    ) -> None:
         self._edges = edges
+        self._negotiations = negotiations
         self._recorder = recorder
         self._endings = endings
 
@@ -31,7 +35,8 @@ class Bridging:
         Legs that are with each other already get no second ``call.bridged``.
 
         Raises:
-            CallerError: one is not answered, has no audio yet, or both are the same.
+            CallerError: one is not answered, has no audio yet, both are the same, or the other one
+                is with a third and may not be taken from it.
         """
         if live is other:
             raise errors.unprocessable("A call cannot be bridged with itself.", "/call_control_id")
@@ -40,7 +45,15 @@ class Bridging:
                 raise errors.call_not_answered()
         if live.leg.bridged_to == other.leg.id:
             return await self._nothing_new(live, command)
+        if command.prevent_double_bridge and other.leg.bridged_to is not None:
+            raise errors.already_bridged()
         return await self._join(live, other, command)
+
+    async def early(self, live: LiveLeg, dialled: LiveLeg) -> None:
+        """Let ``live`` hear what the leg that is dialled for it sends before its answer."""
+        alone = live.leg.state is LegState.ANSWERED
+        if alone and dialled.leg.state is LegState.RINGING and dialled.media is not None:
+            await self._edges.media.bridge(live.leg.id, dialled.leg.id)
 
     async def _join(self, live: LiveLeg, other: LiveLeg, command: Bridge) -> CommandResult:
         edges = self._edges
@@ -74,11 +87,17 @@ class Bridging:
         except BaseException:
             await edges.media.unbridge(first.id)
             raise
+        stays = live.parks and live.leg.bridged_to is None
+        live.parks = command.park_after_unbridge or stays
+        other.parks = other.parks and other.leg.bridged_to is None
         live.leg, other.leg = first, second
+        for one, two in ((live, other), (other, live)):
+            one.transferring_to.discard(two.leg.id)
         if begun is not None:
             self._recorder.enter(live, begun)
         edges.delivery.submit(events)
         self._part(left)
+        self._negotiations.align(live, other)
         _log.info("legs_bridged", leg=first.id, other=second.id)
         return CommandResult(first.call_control_id, begun.id if begun else None)
 
@@ -99,4 +118,5 @@ class Bridging:
 
         await self._edges.store.write(work)
         live.leg = leg
+        live.parks = live.parks or command.park_after_unbridge
         return CommandResult(leg.call_control_id)

@@ -19,6 +19,7 @@ from onrecord.calls.commands import (
     RecordStart,
     RecordStop,
     Reject,
+    Transfer,
 )
 from onrecord.calls.hangup import Ending, OurReason
 from onrecord.calls.records import Direction, Leg, LegState
@@ -36,7 +37,7 @@ from onrecord.service.negotiating import Negotiations
 from onrecord.service.pausing import Pausing
 from onrecord.service.ports import Unit
 from onrecord.service.recording import Recorder
-from onrecord.service.registry import LiveLeg
+from onrecord.service.registry import LiveLeg, PlannedBridge
 from onrecord.sip.backend import (
     Answered,
     Ended,
@@ -79,7 +80,7 @@ class Calls:
         self._incoming = Incoming(edges, self._endings)
         self._answering = Answering(edges, self._negotiations, self._recorder, self._endings)
         self._dialling = Dialling(edges, self._endings)
-        self._bridging = Bridging(edges, self._recorder, self._endings)
+        self._bridging = Bridging(edges, self._negotiations, self._recorder, self._endings)
         self._closing = False
 
     # Commands. Each raises CallerError when the call's state does not allow it; then nothing has changed
@@ -185,6 +186,17 @@ class Calls:
 
         return await self._carry_out("bridge", call_control_id, command, act, command.other)
 
+    async def transfer(self, call_control_id: str, command: Transfer) -> CommandResult:
+        """Dial a second leg, and join it with this one when it is answered."""
+        if self._closing:
+            raise errors.unavailable("The server is stopping.")
+        return await self._carry_out(
+            "transfer",
+            call_control_id,
+            command,
+            lambda live: self._dialling.transfer(live, command),
+        )
+
     async def status(self, call_control_id: str) -> Leg:
         """The call, until ten minutes after its end.
 
@@ -253,6 +265,8 @@ class Calls:
         match event:
             case Ringing():
                 live.early_sdp = event.sdp or live.early_sdp
+                if event.sdp is not None:
+                    await self._early_media(live, event.sdp)
             case Answered():
                 await self._answering.far_side(live, event)
                 self._bridge_on_answer(live)
@@ -264,18 +278,38 @@ class Calls:
                 ending = Ending(None, event.status, event.by_remote, event.reason)
                 await self._endings.end(live, ending)
 
-    def _bridge_on_answer(self, live: LiveLeg) -> None:
-        other, live.bridge_on_answer = live.bridge_on_answer, None
-        if other is not None and live.leg.state is LegState.ANSWERED:
-            work = self._bridge_quietly(live.leg.call_control_id, other)
-            self._edges.background.spawn(work, "bridge_on_answer")
+    async def _early_media(self, live: LiveLeg, sdp: str) -> None:
+        plan = live.bridge_on_answer
+        if plan is None or not plan.early_media or live.leg.state is not LegState.RINGING:
+            return
+        await self._answering.early(live, sdp)
+        self._edges.background.spawn(self._hear_early(live, plan), "early_media")
 
-    async def _bridge_quietly(self, token: CallControlId, other: CallControlId) -> None:
+    async def _hear_early(self, live: LiveLeg, plan: PlannedBridge) -> None:
+        other = self._registry.by_token(plan.other)
+        if other is not None:
+            async with self._registry.turns([live.leg.id, other.leg.id]):
+                if all(self._registry.by_id(one.leg.id) is one for one in (live, other)):
+                    await self._bridging.early(other, live)
+
+    def _bridge_on_answer(self, live: LiveLeg) -> None:
+        plan, live.bridge_on_answer = live.bridge_on_answer, None
+        if plan is not None and live.leg.state is LegState.ANSWERED:
+            self._edges.background.spawn(self._bridge_quietly(live, plan), "bridge_on_answer")
+
+    async def _bridge_quietly(self, live: LiveLeg, plan: PlannedBridge) -> None:
         """Nobody waits for this bridge: that it cannot be is a matter for the log."""
+        token = live.leg.call_control_id
         try:
-            await self.bridge(token, Bridge(other))
+            if plan.transfer:
+                await self.bridge(plan.other, Bridge(token, park_after_unbridge=plan.park_other))
+            else:
+                prevent = plan.prevent_double_bridge
+                await self.bridge(token, Bridge(plan.other, prevent_double_bridge=prevent))
         except CallerError as error:
-            _log.warning("bridge_on_answer_refused", reason=str(error))
+            _log.warning("bridge_on_answer_refused", leg=live.leg.id, reason=str(error))
+            if plan.is_all:
+                await self._endings.in_turn(live.leg.id, Ending(OurReason.PARTNER))
 
     # How a command is carried out
 

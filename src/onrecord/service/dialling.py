@@ -1,25 +1,25 @@
 """An application places a call."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 
 from onrecord.calls.addresses import is_e164, through_proxy, user_of
-from onrecord.calls.commands import Dial
+from onrecord.calls.commands import CommandResult, Dial, Transfer
 from onrecord.calls.hangup import OurReason
 from onrecord.calls.records import Application, Direction, Leg, LegState
 from onrecord.core.errors import CapacityError
 from onrecord.core.ids import LegId, SessionId, new_call_control_id, new_uuid
 from onrecord.core.logs import mask
 from onrecord.metrics import CALLS
-from onrecord.sdp.negotiation import RtpAddress
-from onrecord.service.edges import Edges
+from onrecord.service.edges import Edges, kept_state
 from onrecord.service.ending import Endings
-from onrecord.service.negotiating import new_sdp_session_id, our_offer
+from onrecord.service.negotiating import new_sdp_session_id, new_srtp_keys, our_offer
 from onrecord.service.ports import Unit
 from onrecord.service.recording import planned_recording
-from onrecord.service.registry import LiveLeg
+from onrecord.service.registry import LiveLeg, PlannedBridge
 from onrecord.sip.backend import DialRequest
 from onrecord.wire import errors
 
@@ -30,6 +30,9 @@ _DIALS = uuid.UUID("5f0c1f4e-6a55-4d3e-9d0a-3f9f8e7f2b61")
 """Name space (RFC 9562 §5.5) in which a dial's command_id gives the id of its leg."""
 
 _log = structlog.get_logger()
+
+Also = Callable[[Unit, Leg], None]
+"""What is written together with a new leg."""
 
 
 class Dialling:
@@ -61,6 +64,41 @@ class Dialling:
                 if self._edges.registry.by_id(leg_id) is None:
                     self._edges.registry.forget(leg_id)
 
+    async def transfer(self, live: LiveLeg, command: Transfer) -> CommandResult:
+        """Dial a second leg in the session; its answer joins it with ``live``, whose turn is held.
+
+        Raises:
+            CallerError: ``live`` is not answered; else as :meth:`dial`.
+        """
+        if live.leg.state is LegState.RINGING or live.media is None:
+            raise errors.call_not_answered()
+        if len(self._edges.registry) >= self._edges.settings.max_legs:
+            raise errors.unavailable("No more calls can be up at the same time.")
+        first = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        plan = PlannedBridge(
+            other=first.call_control_id,
+            transfer=True,
+            park_other=command.park_after_unbridge,
+            early_media=command.early_media,
+        )
+
+        def also(unit: Unit, _: Leg) -> None:
+            self._edges.note(unit, "transfer", first, command.command_id)
+            unit.save_leg(first)
+
+        leg_id = LegId(new_uuid())
+        self._edges.registry.expect(leg_id)
+        # Nobody else can hold the new leg's turn and want another: its token is not known yet.
+        async with self._edges.registry.turns([leg_id]):
+            try:
+                await self._place(leg_id, _dial_of(command, first), live.application, plan, also)
+            finally:
+                if self._edges.registry.by_id(leg_id) is None:
+                    self._edges.registry.forget(leg_id)
+        live.leg = first
+        live.transferring_to.add(leg_id)
+        return CommandResult(first.call_control_id)
+
     def _leg_id(self, command: Dial) -> LegId:
         """Derived from the command_id, so that a repeat finds the leg whatever came between."""
         if not command.command_id:
@@ -81,9 +119,24 @@ class Dialling:
             return earlier
         if application is None or not application.active or not application.webhook_url:
             raise errors.unknown_connection()
-        return await self._place(leg_id, command, application)
+        plan = None
+        if command.link_to is not None and command.bridge_on_answer:
+            prevent = command.prevent_double_bridge
+            plan = PlannedBridge(command.link_to, prevent_double_bridge=prevent)
 
-    async def _place(self, leg_id: LegId, command: Dial, application: Application) -> Leg:
+        def also(unit: Unit, leg: Leg) -> None:
+            self._edges.note(unit, "dial", leg, command.command_id, SCOPE)
+
+        return await self._place(leg_id, command, application, plan, also)
+
+    async def _place(
+        self,
+        leg_id: LegId,
+        command: Dial,
+        application: Application,
+        plan: PlannedBridge | None,
+        also: Also,
+    ) -> Leg:
         linked = self._linked(command)
         target = self._target(command.to)
         try:
@@ -92,20 +145,19 @@ class Dialling:
             raise errors.unavailable("No RTP port is free.") from error
         try:
             leg = self._new_leg(leg_id, command, target, linked)
-            return await self._invite(leg, command, application, address)
+            live = LiveLeg(leg, application, address, new_sdp_session_id(), new_srtp_keys())
+            live.bridge_on_answer, live.parks = plan, command.park_after_unbridge
+            live.secure = command.encrypted
+            return await self._invite(live, command, also)
         except BaseException:
             await self._edges.media.close_leg(leg_id)
             raise
 
-    async def _invite(
-        self, leg: Leg, command: Dial, application: Application, address: RtpAddress
-    ) -> Leg:
-        edges = self._edges
-        live = LiveLeg(leg, application, address, new_sdp_session_id())
+    async def _invite(self, live: LiveLeg, command: Dial, also: Also) -> Leg:
+        edges, leg = self._edges, live.leg
         live.planned = planned_recording(command.record)
-        live.bridge_on_answer = command.link_to if command.bridge_on_answer else None
         live.time_limit_secs = command.time_limit_secs
-        request = self._request(leg, command, our_offer(live))
+        request = self._request(leg, command, our_offer(live, self._codecs(command)))
         try:
             call_id = edges.signalling.dial(leg.id, request)
         except CapacityError as error:
@@ -113,19 +165,19 @@ class Dialling:
         except ValueError as error:
             raise errors.invalid_value("to", f"The address cannot be called: {error}.") from error
         live.leg = leg = replace(leg, sip_call_id=call_id)
-        await self._write(live, command)
+        await self._write(live, also)
         self._endings.arm(live, "dial_timeout", command.timeout_secs, OurReason.DIAL_TIMEOUT)
         CALLS.labels(leg.direction.value).inc()
         _log.info("call_dialled", leg=leg.id, from_=mask(leg.from_), to=mask(leg.to))
         return leg
 
-    async def _write(self, live: LiveLeg, command: Dial) -> None:
-        """Leg, event and command id; a leg that cannot be written is not called either."""
+    async def _write(self, live: LiveLeg, also: Also) -> None:
+        """Leg, event and command; a leg that cannot be written is not called either."""
         edges, leg = self._edges, live.leg
         event = edges.announcements.initiated(leg, live.application)
 
         def work(unit: Unit) -> None:
-            edges.note(unit, "dial", leg, command.command_id, SCOPE)
+            also(unit, leg)
             unit.add_leg(leg)
             unit.add_event(event)
 
@@ -144,6 +196,13 @@ class Dialling:
         if other is None:
             raise errors.invalid_call_control_id("/link_to")
         return other.leg
+
+    def _codecs(self, command: Dial) -> list[str]:
+        """Ours; first the one that the linked leg uses, so that a bridge need not transcode."""
+        names = self._edges.settings.codec_names
+        other = self._edges.registry.by_token(command.link_to or "")
+        used = other.leg.codec if other is not None else None
+        return sorted(names, key=lambda name: name != used)
 
     def _target(self, to: str) -> str:
         """The Request-URI: a SIP URI as it is, a number through the outbound proxy.
@@ -200,3 +259,25 @@ class Dialling:
             sip_headers=command.sip_headers,
             webhook=command.webhook,
         )
+
+
+def _dial_of(command: Transfer, first: Leg) -> Dial:
+    """The dial that a transfer makes."""
+    return Dial(
+        application_id=first.application_id,
+        to=command.to,
+        from_=command.from_ or first.to,
+        caller_name=command.caller_name,
+        timeout_secs=command.timeout_secs,
+        time_limit_secs=command.time_limit_secs,
+        encrypted=command.encrypted,
+        transport=command.transport,
+        custom_headers=command.custom_headers,
+        sip_headers=command.sip_headers,
+        auth_username=command.auth_username,
+        auth_password=command.auth_password,
+        link_to=first.call_control_id,
+        client_state=command.target_client_state,
+        webhook=command.webhook or first.webhook,
+        record=command.record,
+    )

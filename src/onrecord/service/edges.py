@@ -1,10 +1,11 @@
 """What the use cases of live calls reach, in one value that is handed to each of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from onrecord.calls.records import CommandRecord, Leg
 from onrecord.core.clock import Clock
-from onrecord.core.ids import new_uuid
+from onrecord.core.ids import RecordingId, new_uuid
 from onrecord.core.settings import Settings
 from onrecord.service.announcements import Announcements
 from onrecord.service.background import Background
@@ -34,6 +35,8 @@ class Edges:
     announcements: Announcements
     boot_id: str
     """Names this boot of the machine: the scope of monotonic times."""
+    finish_soon: Callable[[RecordingId], None]
+    """Tells the worker of a recording whose job is committed; what is lost of that, the job makes good."""
 
     def note(
         self, unit: Unit, name: str, leg: Leg, command_id: str | None, scope: str | None = None

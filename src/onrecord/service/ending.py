@@ -17,7 +17,7 @@ from onrecord.core.ids import LegId
 from onrecord.rtp.stats import LegStats
 from onrecord.service.edges import Edges
 from onrecord.service.ports import Unit
-from onrecord.service.recording import Recorder, save_stopped
+from onrecord.service.recording import TOLD_SECS, Recorder, save_stopped
 from onrecord.service.registry import LiveLeg
 
 FIRST_WAIT_SECS = 1.0
@@ -60,7 +60,7 @@ class Endings:
         def work(unit: Unit) -> None:
             also(unit)
             unit.save_leg(live.leg)
-            save_stopped(unit, stopped)
+            save_stopped(unit, stopped, TOLD_SECS)
             unit.add_event(event)
 
         try:
@@ -73,7 +73,10 @@ class Endings:
             self._edges.registry.forget(was.id)
             if was.bridged_to is not None:
                 self.end_partner(was.id, was.bridged_to)
+            for target_id in live.transferring_to:
+                self._edges.background.spawn(self._give_up(target_id), "give_up_transfer")
         self._edges.delivery.submit([event])
+        self._recorder.hand_over(stopped)
         _log.info(
             "leg_ended", leg=was.id, cause=live.leg.hangup_cause, sip=live.leg.sip_hangup_cause
         )
@@ -94,18 +97,42 @@ class Endings:
         self._edges.background.after(secs, again, "end_again")
 
     def end_partner(self, leg_id: LegId, partner_id: LegId) -> None:
-        """Hang up the leg that was bridged with ``leg_id``, unless it is with another by then."""
-        work = self.in_turn(partner_id, Ending(OurReason.PARTNER), bridged_to=leg_id)
-        self._edges.background.spawn(work, "hangup_partner")
+        """Hang up or park the leg that was bridged with ``leg_id``, unless it is with another."""
+        self._edges.background.spawn(self._left(leg_id, partner_id), "hangup_partner")
 
-    async def in_turn(
-        self, leg_id: LegId, ending: Ending, *, bridged_to: LegId | None = None
-    ) -> None:
-        """End the leg when its turn comes, if it is still up (and still bridged as given)."""
+    async def in_turn(self, leg_id: LegId, ending: Ending) -> None:
+        """End the leg when its turn comes, if it is still up."""
         async with self._edges.registry.turns([leg_id]):
             live = self._edges.registry.by_id(leg_id)
-            if live is not None and (bridged_to is None or live.leg.bridged_to == bridged_to):
+            if live is not None:
                 await self.end(live, ending)
+
+    async def _left(self, leg_id: LegId, partner_id: LegId) -> None:
+        async with self._edges.registry.turns([partner_id]):
+            live = self._edges.registry.by_id(partner_id)
+            if live is None or live.leg.bridged_to != leg_id:
+                return
+            if live.parks:
+                await self._park(live)
+            else:
+                await self.end(live, Ending(OurReason.PARTNER))
+
+    async def _park(self, live: LiveLeg) -> None:
+        """The leg stays up by itself; its recordings go on."""
+        live.parks = False
+        state = leg_after(live.leg.state, LegInput.UNBRIDGE) or live.leg.state
+        leg = replace(live.leg, state=state, bridged_to=None)
+        await self._edges.media.unbridge(leg.id)
+        await self._edges.store.write(lambda unit: unit.save_leg(leg))
+        live.leg = leg
+        _log.info("leg_parked", leg=leg.id)
+
+    async def _give_up(self, target_id: LegId) -> None:
+        """The leg that was to be transferred is over: its target need not ring any longer."""
+        async with self._edges.registry.turns([target_id]):
+            live = self._edges.registry.by_id(target_id)
+            if live is not None and live.bridge_on_answer is not None:
+                await self.end(live, Ending(OurReason.PARTNER))
 
     def arm(self, live: LiveLeg, name: str, secs: float, reason: OurReason) -> None:
         """End the leg in ``secs`` seconds unless the timer ``name`` is cancelled."""

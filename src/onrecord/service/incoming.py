@@ -14,7 +14,7 @@ from onrecord.metrics import CALLS
 from onrecord.sdp.negotiation import Answer, RtpAddress, answer, offered_codecs
 from onrecord.service.edges import Edges
 from onrecord.service.ending import Endings
-from onrecord.service.negotiating import new_sdp_session_id
+from onrecord.service.negotiating import new_sdp_session_id, new_srtp_keys
 from onrecord.service.ports import Unit
 from onrecord.service.registry import LiveLeg
 from onrecord.sip.backend import IncomingCall
@@ -65,14 +65,14 @@ class Incoming:
             address = await edges.media.open_leg(call.leg)
         except CapacityError:
             return UNAVAILABLE
-        session_id = new_sdp_session_id()
+        session_id, keys = new_sdp_session_id(), new_srtp_keys()
         try:
-            codecs, made = _negotiate(call, address, session_id)
+            codecs, made = self._negotiate(call, address, session_id, keys[0])
         except PeerError:
             await edges.media.close_leg(call.leg)
             return NOT_ACCEPTABLE
         leg = self._new_leg(call, application, codecs)
-        await self._begin(LiveLeg(leg, application, address, session_id, answer=made))
+        await self._begin(LiveLeg(leg, application, address, session_id, keys, answer=made))
         return None
 
     async def _begin(self, live: LiveLeg) -> None:
@@ -91,6 +91,16 @@ class Incoming:
         edges.delivery.submit([event])
         CALLS.labels(leg.direction.value).inc()
         _log.info("call_incoming", leg=leg.id, from_=mask(leg.from_), to=mask(leg.to))
+
+    def _negotiate(
+        self, call: IncomingCall, address: RtpAddress, session_id: int, key: str
+    ) -> tuple[Sequence[str], Answer | None]:
+        """The offered codecs, and our answer; a late offer has neither."""
+        if call.offer is None:
+            return (), None
+        names = self._edges.settings.codec_names
+        made = answer(call.offer, address, session_id, 1, names, key=key)
+        return offered_codecs(call.offer), made
 
     def _route(self, unit: Unit, call: IncomingCall) -> Application | None:
         """The active application that the called number or user is routed to, else the default one."""
@@ -131,12 +141,3 @@ def _usable(application: Application | None) -> Application | None:
     if application is None or not application.active or not application.webhook_url:
         return None
     return application
-
-
-def _negotiate(
-    call: IncomingCall, address: RtpAddress, session_id: int
-) -> tuple[Sequence[str], Answer | None]:
-    """The offered codecs, and our answer; a late offer has neither."""
-    if call.offer is None:
-        return (), None
-    return offered_codecs(call.offer), answer(call.offer, address, session_id, 1)

@@ -1,16 +1,21 @@
 """Offer and answer on a live leg: what we answer, what was agreed, and changes while the call is up."""
 
+import base64
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
 
 from onrecord.calls.hangup import NOT_ACCEPTABLE
 from onrecord.core.errors import PeerError
-from onrecord.sdp.negotiation import Media, accept, answer, offer
+from onrecord.sdp.crypto import KEY_BYTES, SUITES
+from onrecord.sdp.negotiation import Media, MediaDirection, accept, answer, offer
 from onrecord.service.edges import Edges
 from onrecord.service.registry import LiveLeg
 from onrecord.sip.backend import OfferAnswered, OfferReceived
+
+_G711 = {"PCMU", "PCMA"}
 
 _log = structlog.get_logger()
 
@@ -20,11 +25,23 @@ def new_sdp_session_id() -> int:
     return secrets.randbits(48)
 
 
-def our_offer(live: LiveLeg) -> str:
-    """Our next offer in this dialog; remembered as sent."""
+def new_srtp_keys() -> tuple[str, ...]:
+    """Keys for one leg; they are used only if its audio is SRTP."""
+    return tuple(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() for _ in SUITES)
+
+
+def our_offer(live: LiveLeg, codecs: Sequence[str], *, reorder: bool = False) -> str:
+    """Our next offer in this dialog, with ``codecs`` by name; remembered as sent."""
     live.sdp_version += 1
+    live.first_offered = codecs[0]
     live.sent_sdp = offer(
-        live.address, live.sdp_session_id, live.sdp_version, previous=live.sent_sdp
+        live.address,
+        live.sdp_session_id,
+        live.sdp_version,
+        previous=live.sent_sdp,
+        codecs=codecs,
+        reorder=reorder,
+        keys=live.keys if live.secure else (),
     )
     return live.sent_sdp
 
@@ -37,6 +54,10 @@ class Negotiations:
 
     async def connect(self, live: LiveLeg, media: Media) -> None:
         """Exchange audio as agreed; what is agreed again (a session refresh) changes nothing."""
+        live.secure = media.srtp is not None
+        if live.first_offered not in {None, media.send_codec.name}:
+            live.declined_codecs.add(live.first_offered or "")
+        live.first_offered = None
         if media == live.media:
             return
         silence = live.silence_when_idle
@@ -44,13 +65,46 @@ class Negotiations:
         live.media = media
         live.leg = replace(live.leg, codec=media.send_codec.name)
 
+    def align(self, first: LiveLeg, second: LiveLeg) -> None:
+        """Ask one of two bridged legs to speak the codec of the other, so that nothing is transcoded.
+
+        It is asked by re-INVITE; until it agrees, and if it does not, the audio is transcoded. G.711 in
+        one law and the other counts as the same.
+        """
+        for leg, wanted in ((second, first.leg.codec), (first, second.leg.codec)):
+            if wanted is None or {wanted, leg.leg.codec} <= _G711 or wanted == leg.leg.codec:
+                return
+            if self._may_speak(leg, wanted):
+                sdp = our_offer(leg, self.codecs(wanted), reorder=True)
+                self._edges.signalling.reoffer(leg.leg.id, sdp)
+                return
+
+    def codecs(self, first: str | None) -> list[str]:
+        """The names of ours, in order, but ``first`` before all others."""
+        return sorted(self._edges.settings.codec_names, key=lambda name: name != first)
+
+    def _may_speak(self, live: LiveLeg, name: str) -> bool:
+        """Whether the far side may take a codec: an INVITE said so, or it has not declined it."""
+        known, media = live.leg.offered_codecs, live.media
+        flows = media is not None and media.direction is MediaDirection.SENDRECV
+        ours = name in self._edges.settings.codec_names
+        return flows and ours and name not in live.declined_codecs and (not known or name in known)
+
     async def offered(self, live: LiveLeg, event: OfferReceived) -> None:
         """A re-INVITE: hold, resume, another address or codec. An unusable one changes nothing."""
         if event.sdp is None:
-            self._edges.signalling.accept_offer(live.leg.id, our_offer(live))
+            ours = our_offer(live, self._edges.settings.codec_names)
+            self._edges.signalling.accept_offer(live.leg.id, ours)
             return
         try:
-            made = answer(event.sdp, live.address, live.sdp_session_id, live.sdp_version + 1)
+            made = answer(
+                event.sdp,
+                live.address,
+                live.sdp_session_id,
+                live.sdp_version + 1,
+                self._edges.settings.codec_names,
+                key=live.keys[0],
+            )
         except PeerError as error:
             _log.warning("offer_refused", leg=live.leg.id, reason=str(error))
             self._edges.signalling.refuse_offer(live.leg.id, NOT_ACCEPTABLE)
@@ -64,7 +118,7 @@ class Negotiations:
     async def answered(self, live: LiveLeg, event: OfferAnswered) -> None:
         """The answer to an offer of ours; an unusable one leaves the audio as it was."""
         try:
-            media = accept(event.sdp)
+            media = accept(event.sdp, sent=live.sent_sdp)
         except PeerError as error:
             _log.warning("answer_unusable", leg=live.leg.id, reason=str(error))
             return

@@ -33,6 +33,9 @@ BY_COMMAND = "StartCallRecordingAPI"
 BY_CALL = "OutboundAPI"
 """``initiated_by`` of a recording that dial, answer or bridge asked for."""
 
+TOLD_SECS = 15.0
+"""How long the job of a recording waits: the worker is told, and needs the job only if it dies."""
+
 _log = structlog.get_logger()
 
 
@@ -195,6 +198,11 @@ class Recorder:
                 RECORDINGS_LIVE.dec()
                 _log.info("recording_stopped", recording=recording.id, reason=recording.stop_reason)
 
+    def hand_over(self, stopped: Iterable[Recording]) -> None:
+        """Tell the worker of recordings that are written as stopped."""
+        for recording in stopped:
+            self._edges.finish_soon(recording.id)
+
     async def _end(
         self,
         live: LiveLeg,
@@ -206,10 +214,11 @@ class Recorder:
 
         def work(unit: Unit) -> None:
             also(unit)
-            save_stopped(unit, stopped)
+            save_stopped(unit, stopped, TOLD_SECS)
 
         await self._edges.store.write(work)
         self.leave(live, stopped)
+        self.hand_over(stopped)
 
     async def _too_long(self, live: LiveLeg, recording_id: RecordingId) -> None:
         async with self._edges.registry.turns([live.leg.id]):
@@ -226,11 +235,11 @@ class Recorder:
             return self._edges.clock.monotonic_ns()
 
 
-def save_stopped(unit: Unit, stopped: Iterable[Recording]) -> None:
+def save_stopped(unit: Unit, stopped: Iterable[Recording], delay_secs: float = 0.0) -> None:
     """Write recordings that have stopped, each with the job that finishes it."""
     for recording in stopped:
         unit.save_recording(recording)
-        unit.enqueue_finish(recording.id)
+        unit.enqueue_finish(recording.id, delay_secs)
 
 
 def new_recording_id() -> RecordingId:

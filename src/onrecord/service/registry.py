@@ -27,6 +27,24 @@ class PlannedRecording:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedBridge:
+    """What happens when a dialled leg is answered."""
+
+    other: CallControlId
+    """The leg that it is joined with."""
+    transfer: bool = False
+    """The other leg is transferred: the dialled one has no purpose without it."""
+    park_other: bool = False
+    prevent_double_bridge: bool = False
+    early_media: bool = False
+
+    @property
+    def is_all(self) -> bool:
+        """The dialled leg is hung up when it cannot be joined."""
+        return self.transfer or self.prevent_double_bridge
+
+
+@dataclass(frozen=True, slots=True)
 class LengthLeft:
     """How much a recording may still take up; what it pauses does not count."""
 
@@ -49,6 +67,10 @@ class LiveLeg:
     address: RtpAddress
     """Where we receive its audio."""
     sdp_session_id: int
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """What may protect the audio that we send: one key for each SRTP suite."""
+    secure: bool = False
+    """Our offers ask for SRTP."""
     answer: Answer | None = None
     """Our answer to the INVITE's offer; None for a late offer and for a leg that we dialled."""
     media: Media | None = None
@@ -56,11 +78,19 @@ class LiveLeg:
     sent_sdp: str | None = None
     """Our last description in this dialog."""
     sdp_version: int = 0
+    first_offered: str | None = None
+    """Name of the codec that our last offer put first."""
+    declined_codecs: set[str] = field(default_factory=set)
+    """Names of codecs that the far side passed over although our offer put them first."""
     early_sdp: str | None = None
     """The answer that a provisional response brought (RFC 3261 §13.2.1)."""
     silence_when_idle: bool = False
     planned: PlannedRecording | None = None
-    bridge_on_answer: CallControlId | None = None
+    bridge_on_answer: PlannedBridge | None = None
+    parks: bool = False
+    """It stays up when the leg that it is bridged with leaves it."""
+    transferring_to: set[LegId] = field(default_factory=set)
+    """Legs that ring because this one is being transferred."""
     time_limit_secs: float | None = None
     recordings: dict[RecordingId, Recording] = field(default_factory=dict)
     """Those that are being captured."""

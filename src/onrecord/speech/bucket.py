@@ -23,9 +23,7 @@ class Bucket:
         url: Of the storage service.
     """
 
-    def __init__(
-        self, name: str, token: Callable[[], str] | None, url: str = STORAGE_URL
-    ) -> None:
+    def __init__(self, name: str, token: Callable[[], str] | None, url: str = STORAGE_URL) -> None:
         self._name = name
         self._token = token
         self._url = url.rstrip("/")

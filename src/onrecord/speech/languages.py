@@ -17,13 +17,13 @@ from types import MappingProxyType
 
 from onrecord.speech.engines import DEEPGRAM, DETECT, GOOGLE, LOCAL
 
-_BARE = """
+_BARE_CODES = """
     af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu
     hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt
     ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh
-""".split()
+"""
 
-_REGIONAL = """
+_REGIONAL_CODES = """
     af-ZA am-ET ar-AE ar-BH ar-DZ ar-EG ar-IL ar-IQ ar-JO ar-KW ar-LB ar-MA ar-MR ar-OM ar-PS ar-QA ar-SA
     ar-TN ar-YE az-AZ bg-BG bn-BD bn-IN bs-BA ca-ES cs-CZ da-DK de-AT de-CH de-DE el-GR en-AU en-CA en-GB
     en-GH en-HK en-IE en-IN en-KE en-NG en-NZ en-PH en-PK en-SG en-TZ en-US en-ZA es-419 es-AR es-BO es-CL
@@ -33,15 +33,15 @@ _REGIONAL = """
     ms-MY my-MM ne-NP nl-BE nl-NL no-NO pa-Guru-IN pl-PL pt-BR pt-PT ro-RO ru-RU rw-RW si-LK sk-SK sl-SI
     sq-AL sr-RS ss-latn-za st-ZA su-ID sv-SE sw-KE sw-TZ ta-IN ta-LK ta-MY ta-SG te-IN th-TH tn-latn-za
     tr-TR ts-ZA uk-UA ur-IN ur-PK uz-UZ ve-ZA vi-VN xh-ZA yue-Hant-HK zh-TW zu-ZA
-""".split()
+"""
+
+_BARE = _BARE_CODES.split()
+_REGIONAL = _REGIONAL_CODES.split()
 
 _NOT_WHISPER = {"rw", "ss", "st", "tn", "ts", "ve", "xh", "zu"}
 _WHISPER_NAMES = {"iw": "he", "jv": "jw", "fil": "tl", "yue": "zh"}
 """Where Google's name of a language is another; ``yue`` came with Whisper large-v3 only."""
 
-_NOT_GOOGLE = set(
-    "as ba be bo br cy fo ha haw ht la lb ln mg mi mt oc ps sa sd sn so tg tk tt yi yo".split()
-)
 _GOOGLE_REGIONS = {
     "ar": "ar-EG",
     "bn": "bn-BD",
@@ -113,21 +113,23 @@ def check(engine: str, language: str) -> str | None:
 
 
 def _google(code: str) -> str | None:
-    if code == DETECT or code in _NOT_GOOGLE:
+    if code == DETECT:
         return None
     if "-" in code:
         return _GOOGLE_SPELLINGS.get(code, code)
-    return _GOOGLE_REGIONS.get(code) or next(r for r in _REGIONAL if r.split("-")[0] == code)
+    return _GOOGLE_REGIONS.get(code) or next(
+        (region for region in _REGIONAL if region.startswith(f"{code}-")), None
+    )
 
 
 def _local(code: str) -> str | None:
     if code == DETECT:
         return ""
-    base = code.split("-")[0]
+    base = code.split("-", maxsplit=1)[0]
     return None if base in _NOT_WHISPER else _WHISPER_NAMES.get(base, base)
 
 
 def _deepgram(code: str) -> str | None:
-    if code.split("-")[0] != "en":
+    if code.split("-", maxsplit=1)[0] != "en":
         return None
     return code if code in _DEEPGRAM else "en"

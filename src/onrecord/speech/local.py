@@ -19,8 +19,8 @@ from onrecord.speech.engines import (
     DETECT,
     LOCAL,
     Progress,
-    TranscriptionRequest,
     Transcript,
+    TranscriptionRequest,
     segment_from_json,
 )
 from onrecord.speech.languages import check, code_for
@@ -112,7 +112,7 @@ class LocalEngine:
         self, sound: Sound, channel: int, part: Part, code: str, progress: Progress
     ) -> list[dict[str, Any]]:
         """The segments of one part of one channel, as JSON."""
-        key = f"{LOCAL} {self._name} {code} {channel} {part.key}"
+        key = f"{LOCAL} {Path(self._name).name} {code} {channel} {part.key}"
         saved: list[dict[str, Any]] | None = progress.load(key)
         if saved is None:
             model = self._model(code)
@@ -148,7 +148,7 @@ def _load(name: str, folder: Path, threads: int) -> Any:
     except ModelError as error:
         raise DestinationError(str(error), retry=False) from error
     import ctranslate2  # type: ignore[import-untyped]
-    from faster_whisper import WhisperModel  # type: ignore[import-untyped]
+    from faster_whisper import WhisperModel
 
     gpu = ctranslate2.get_cuda_device_count() > 0
     try:
@@ -185,9 +185,6 @@ def _spoken(found: Any, part: Part) -> Iterator[Spoken]:
     for segment in found:
         for word in segment.words or ():
             confidence = word.probability if math.isfinite(word.probability) else None
-            yield Spoken(
-                part.at(word.start * 1000),
-                part.at(word.end * 1000),
-                word.word,
-                None if confidence is None else round(confidence, 3),
-            )
+            start_ms, end_ms = part.place(word.start * 1000, word.end * 1000)
+            sure = None if confidence is None else round(confidence, 3)
+            yield Spoken(start_ms, end_ms, word.word, sure)

@@ -1,4 +1,4 @@
-"""A recording in parts that an engine takes, cut in silence. Pure; times in windows of 32 ms.
+"""A recording in parts that an engine takes, cut in silence. Times in windows of 32 ms.
 
 Two ways, because engines are paid differently. *Packed*, for the local engine: speech only, with the
 silence between left out, so that no word is invented in it and few parts are needed. *Cut*, for the
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from onrecord.speech.silence import WINDOW_MS
 from onrecord.speech.source import Sound
-from onrecord.speech.vad import spans_of
+from onrecord.speech.vad import probabilities, spans_of
 
 PAD: Final = 8
 """Windows kept round packed speech: 256 ms."""
@@ -46,13 +46,20 @@ class Part:
         """One channel's samples. Shape ``(n,)``."""
         return np.concatenate([sound.cut(*span)[:, channel] for span in self.spans])
 
-    def at(self, part_ms: float) -> int:
-        """The time in the recording of a time in the part; beyond the end counts as the end."""
-        for start, end in self.spans:
-            if part_ms < end - start:
-                return start + max(0, round(part_ms))
-            part_ms -= end - start
-        return self.spans[-1][1]
+    def place(self, start_ms: float, end_ms: float) -> tuple[int, int]:
+        """Where in the recording a stretch of the part lies, ``(start_ms, end_ms)``.
+
+        A word that an engine stretches over the silence left out belongs to the span that holds most
+        of it. What lies beyond the end counts as the end.
+        """
+        before = 0.0
+        best = (-1.0, 0, 0)
+        for first, last in self.spans:
+            low = min(max(start_ms - before, 0.0), float(last - first))
+            high = min(max(end_ms - before, 0.0), float(last - first))
+            best = max(best, (high - low, first + round(low), first + round(high)))
+            before += last - first
+        return best[1:]
 
 
 def packed(probability: NDArray[np.float32], limit_ms: int) -> list[Part]:
@@ -87,6 +94,13 @@ def cut(probability: NDArray[np.float32], limit_ms: int) -> list[Part]:
     return [_part([span]) for span in heard]
 
 
+def loudest(sound: Sound) -> NDArray[np.float32]:
+    """The highest probability of speech of all channels, by window. Shape ``(n,)``."""
+    heard = [probabilities(channel, sound.rate) for channel in sound.samples.T]
+    highest: NDArray[np.float32] = np.max(heard, axis=0)
+    return highest
+
+
 def _part(spans: Spans) -> Part:
     return Part(tuple((start * WINDOW_MS, end * WINDOW_MS) for start, end in spans))
 
@@ -117,5 +131,6 @@ def _split(spans: Spans, probability: NDArray[np.float32], limit: int) -> Spans:
 def _quietest(probability: NDArray[np.float32], low: int, high: int) -> int:
     """The middle of the quietest place, the latest of equals; between ``low`` and ``high``."""
     near = probability[low:high]
-    around = np.convolve(near, np.ones(_QUIET), "same")
+    side = _QUIET // 2
+    around = np.convolve(near, np.ones(_QUIET))[side:-side]
     return high - 1 - int(np.argmin(around[::-1].round(3)))

@@ -50,7 +50,7 @@ def joined(segments: Iterable[Segment], language: str, engine: str) -> Transcrip
 
 def spaced(word: str, language: str) -> str:
     """The word with the space before it that its language wants."""
-    return word if language.split("-")[0].lower() in _UNSPACED else f" {word}"
+    return word if language.split("-", maxsplit=1)[0].lower() in _UNSPACED else f" {word}"
 
 
 def _ends(group: Sequence[Spoken], word: Spoken) -> bool:

@@ -1,10 +1,10 @@
 """A finished file as samples on disk, so that a recording of hours needs no memory."""
 
-import io
 import tempfile
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class Sound:
     @property
     def channels(self) -> int:
         """Side by side in the file."""
-        return self.samples.shape[1]
+        return int(self.samples.shape[1])
 
     @property
     def duration_ms(self) -> int:
@@ -73,21 +73,19 @@ def _frames_there(path: Path, offset: int, channels: int) -> int:
 
 
 def _decoded(path: Path) -> Sound:
-    frames, channels, rate = 0, 1, 0
     with tempfile.TemporaryFile() as file:
-        for block, rate in read_blocks(path):
+        blocks = read_blocks(path)
+        block, rate = next(blocks)
+        frames, channels = 0, block.shape[1]
+        for block, _ in blocks:
             frames += len(block)
-            channels = block.shape[1]
             file.write(block.astype("<i2").tobytes())
         file.flush()
-        return Sound(_mapped(file, 0, (frames, channels)), rate or 8000)
+        return Sound(_mapped(file, 0, (frames, channels)), rate)
 
 
-def _mapped(
-    file: io.BufferedReader | tempfile._TemporaryFileWrapper[bytes],
-    offset: int,
-    shape: tuple[int, int],
-) -> NDArray[np.int16]:
+def _mapped(file: IO[bytes], offset: int, shape: tuple[int, int]) -> NDArray[np.int16]:
     if not shape[0]:
         return np.empty((0, shape[1]), np.int16)
-    return np.memmap(file, "<i2", "r", offset, shape)
+    mapped: NDArray[np.int16] = np.memmap(file, "<i2", "r", offset, shape)
+    return mapped

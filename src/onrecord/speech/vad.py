@@ -16,7 +16,7 @@ from onrecord.speech.rates import resample
 from onrecord.speech.silence import OFF, ON
 
 if TYPE_CHECKING:
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
 RATE: Final = 8000
 WINDOW: Final = 256
@@ -121,7 +121,9 @@ def spans_of(probability: NDArray[np.float32]) -> list[tuple[int, int]]:
     Args:
         probability: By window. Shape ``(n,)``.
     """
-    sure = np.convolve(probability >= ON, np.ones(_WITHIN), "same")[: len(probability)] >= _NEED
+    if not len(probability):
+        return []
+    sure = np.convolve(probability >= ON, np.ones(_WITHIN))[1:-1] >= _NEED
     alive = (probability >= OFF) | sure
     found: list[tuple[int, int]] = []
     for start, end in _runs(alive):
@@ -164,7 +166,7 @@ _RATE_INPUT = np.array(RATE, np.int64)
 @functools.cache
 def _session() -> "onnxruntime.InferenceSession":
     """The network, loaded once per process: 1 thread, so that the caller decides about cores."""
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
     options = onnxruntime.SessionOptions()

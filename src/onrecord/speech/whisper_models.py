@@ -114,7 +114,9 @@ def find_model(model: str, folder: Path) -> Path:
     named = folder / model
     path = named if named.is_dir() else Path(model)
     if not path.is_dir():
-        hint = f"onrecord models pull {model}" if model in CATALOGUE else "name a folder that exists"
+        hint = (
+            f"onrecord models pull {model}" if model in CATALOGUE else "name a folder that exists"
+        )
         raise ModelError(f"there is no transcription model {model} in {folder}: {hint}")
     missing = [name for name in NEEDED if not (path / name).is_file()]
     if missing:
@@ -154,7 +156,9 @@ def pull_model(name: str, folder: Path, fetch: Fetch | None = None) -> LocalMode
         (fetch or _fetch)(known, part)
         if _sha256(part / WEIGHTS) != known.sha256:
             shutil.rmtree(part)
-            raise ModelError(f"the weights of {name} that arrived are not the expected ones: removed")
+            raise ModelError(
+                f"the weights of {name} that arrived are not the expected ones: removed"
+            )
         shutil.rmtree(part / ".cache", ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)

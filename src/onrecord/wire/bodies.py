@@ -356,6 +356,21 @@ REJECT: tuple[Field, ...] = (
     COMMAND_ID,
 )
 HANGUP: tuple[Field, ...] = (CLIENT_STATE, COMMAND_ID, CUSTOM_HEADERS)
+_PARK = Choice(
+    name="park_after_unbridge",
+    description=(
+        "`self`: this leg stays up when the leg that it was connected with leaves it. Without it "
+        "the leg is hung up then."
+    ),
+    example="self",
+    values=("self",),
+)
+_PREVENT_DOUBLE_BRIDGE = Flag(
+    name="prevent_double_bridge",
+    description="Do not take the other leg away from a leg that it is connected with.",
+    example=True,
+    default=False,
+)
 BRIDGE: tuple[Field, ...] = (
     Text(
         name="call_control_id",
@@ -367,6 +382,8 @@ BRIDGE: tuple[Field, ...] = (
     ),
     CLIENT_STATE,
     COMMAND_ID,
+    _PARK,
+    _PREVENT_DOUBLE_BRIDGE,
     *RECORD_FROM_ANSWER,
 )
 
@@ -427,10 +444,10 @@ DIAL: tuple[Field, ...] = (
     ),
     Choice(
         name="media_encryption",
-        description="Encryption of the audio; there is none yet.",
-        example="disabled",
+        description="Encryption of the audio: `SRTP` offers keys in the INVITE (SDES).",
+        example="SRTP",
         default="disabled",
-        values=("disabled",),
+        values=("disabled", "SRTP"),
     ),
     CUSTOM_HEADERS,
     SIP_HEADERS,
@@ -461,11 +478,57 @@ DIAL: tuple[Field, ...] = (
         example=False,
         default=False,
     ),
+    replace(_PARK, description=f"{_PARK.description} Needs `link_to`."),
+    replace(
+        _PREVENT_DOUBLE_BRIDGE,
+        description=(
+            "With `bridge_on_answer`: hang the new leg up if that of `link_to` is connected with "
+            "another by then. Needs `link_to`."
+        ),
+    ),
     CLIENT_STATE,
     replace(
         COMMAND_ID,
         description="Makes dialling safe to repeat: a second dial with the same id does nothing.",
     ),
+    *WEBHOOK_FIELDS,
+    *RECORD_FROM_ANSWER,
+)
+
+_OF_DIAL = {member.name: member for member in DIAL}
+
+TRANSFER: tuple[Field, ...] = (
+    _OF_DIAL["to"],
+    Text(
+        name="from",
+        description="Who calls; by default the `to` of the call that is transferred.",
+        example="+18005550101",
+        high=512,
+        form=ADDRESS,
+    ),
+    _OF_DIAL["from_display_name"],
+    _OF_DIAL["timeout_secs"],
+    _OF_DIAL["time_limit_secs"],
+    Flag(
+        name="early_media",
+        description="Let the transferred party hear what the target sends before it answers.",
+        example=True,
+        default=True,
+    ),
+    _OF_DIAL["sip_transport_protocol"],
+    _OF_DIAL["media_encryption"],
+    CUSTOM_HEADERS,
+    SIP_HEADERS,
+    _OF_DIAL["sip_auth_username"],
+    _OF_DIAL["sip_auth_password"],
+    _PARK,
+    CLIENT_STATE,
+    replace(
+        CLIENT_STATE,
+        name="target_leg_client_state",
+        description="The `client_state` of the new leg.",
+    ),
+    COMMAND_ID,
     *WEBHOOK_FIELDS,
     *RECORD_FROM_ANSWER,
 )

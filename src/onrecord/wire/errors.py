@@ -163,6 +163,11 @@ def call_already_answered() -> CallerError:
     return unprocessable("This call has been answered already.")
 
 
+def already_bridged() -> CallerError:
+    """``prevent_double_bridge``, and the other leg is bridged."""
+    return unprocessable("The call to bridge with is bridged to another call.", "/call_control_id")
+
+
 def not_recording() -> CallerError:
     """``record_stop`` on a leg that records nothing."""
     return unprocessable("This call is not being recorded.")

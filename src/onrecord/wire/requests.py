@@ -20,6 +20,7 @@ from onrecord.calls.commands import (
     RecordStart,
     RecordStop,
     Reject,
+    Transfer,
 )
 from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
@@ -115,14 +116,45 @@ def parse_bridge(body: object) -> Bridge:
         client_state=values["client_state"],
         command_id=_command_id(values),
         record=_record_from_answer(values),
+        park_after_unbridge=values["park_after_unbridge"] is not None,
+        prevent_double_bridge=values["prevent_double_bridge"],
     )
+
+
+def parse_transfer(body: object) -> Transfer:
+    """POST …/actions/transfer."""
+    values = _read(bodies.TRANSFER, body)
+    return Transfer(
+        to=values["to"],
+        from_=values["from"],
+        caller_name=values["from_display_name"] or "",
+        timeout_secs=values["timeout_secs"],
+        time_limit_secs=values["time_limit_secs"],
+        transport=values["sip_transport_protocol"],
+        encrypted=values["media_encryption"] == "SRTP",
+        early_media=values["early_media"],
+        custom_headers=_headers(values["custom_headers"]),
+        sip_headers=_headers(values["sip_headers"]),
+        auth_username=values["sip_auth_username"],
+        auth_password=values["sip_auth_password"],
+        park_after_unbridge=values["park_after_unbridge"] is not None,
+        client_state=values["client_state"],
+        target_client_state=values["target_leg_client_state"],
+        command_id=_command_id(values),
+        webhook=_webhook(values) if values["webhook_url"] is not None else None,
+        record=_record_from_answer(values),
+    )
+
+
+_NEEDS_LINK = ("bridge_on_answer", "park_after_unbridge", "prevent_double_bridge")
 
 
 def parse_dial(body: object) -> Dial:
     """POST /v2/calls."""
     reading = read(bodies.DIAL, _members(body))
     values = reading.values
-    if values["bridge_on_answer"] and values["link_to"] is None and reading.sound("link_to"):
+    needs_link = any(values[name] for name in _NEEDS_LINK)
+    if needs_link and values["link_to"] is None and reading.sound("link_to"):
         reading.add_fault("link_to", errors.missing("link_to"))
     reading.refuse_faults()
     return _dial(values)
@@ -138,12 +170,15 @@ def _dial(values: dict[str, Any]) -> Dial:
         timeout_secs=values["timeout_secs"],
         time_limit_secs=values["time_limit_secs"],
         transport=values["sip_transport_protocol"],
+        encrypted=values["media_encryption"] == "SRTP",
         custom_headers=_headers(values["custom_headers"]),
         sip_headers=_headers(values["sip_headers"]),
         auth_username=values["sip_auth_username"],
         auth_password=values["sip_auth_password"],
         link_to=None if link is None else CallControlId(link),
         bridge_on_answer=values["bridge_on_answer"],
+        park_after_unbridge=values["park_after_unbridge"] is not None,
+        prevent_double_bridge=values["prevent_double_bridge"],
         client_state=values["client_state"],
         command_id=_command_id(values),
         webhook=_webhook(values),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
+
 from onrecord.phone import TestPhone
 from running import Receiver
 
@@ -15,7 +16,7 @@ USER = "sdk"
 WAIT_SECS = 10.0
 
 
-class NotMade(Exception):  # noqa: N818 -- what happened
+class NotMade(Exception):
     """The server refused to make what a test needs; the text is its status and codes."""
 
 
@@ -25,7 +26,9 @@ class Existing:
     def __init__(self, base_url: str, sip_port: int, key: str) -> None:
         self.receiver = Receiver()
         self._sip = f"sip:{USER}@127.0.0.1:{sip_port}"
-        self._api = httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
+        self._api = httpx.Client(
+            base_url=base_url, headers={"Authorization": f"Bearer {key}"}, timeout=20
+        )
         self._loop = asyncio.new_event_loop()
         self._phones: list[TestPhone] = []
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
@@ -48,7 +51,9 @@ class Existing:
     def ringing(self) -> str:
         """call_control_id of an incoming call that rings."""
         self._run(self.phone().dial(self._sip))
-        return str(self.receiver.wait("call.initiated", direction="incoming").payload["call_control_id"])
+        return str(
+            self.receiver.wait("call.initiated", direction="incoming").payload["call_control_id"]
+        )
 
     def answered(self) -> str:
         """call_control_id of an incoming call that is up."""
@@ -88,6 +93,13 @@ class Existing:
         """Id of a webhook delivery."""
         return str(self._ask("GET", "/webhook_deliveries")["data"][0]["id"])
 
+    def transcription(self) -> str:
+        """Id of a recording transcription."""
+        found = self._ask("GET", "/recording_transcriptions")["data"]
+        if not found:
+            raise NotMade("no transcription to name")
+        return str(found[0]["id"])
+
     def command(self, token: str, action: str, **fields: Any) -> Json:
         """What a call command answers."""
         return self._ask("POST", f"/calls/{token}/actions/{action}", fields)
@@ -99,7 +111,11 @@ class Existing:
             self._run(phone.close())
 
     def _record(self, token: str) -> str:
-        return str(self.command(token, "record_start", format="wav", channels="single")["data"]["recording_id"])
+        return str(
+            self.command(token, "record_start", format="wav", channels="single")["data"][
+                "recording_id"
+            ]
+        )
 
     def _ask(self, method: str, path: str, fields: Json | None = None) -> Json:
         answer = self._api.request(method, path, json=fields)
@@ -135,6 +151,8 @@ def _call(existing: Existing, action: str, body: object) -> str:
     if action not in {"record_stop", "record_pause", "record_resume"}:
         if action == "bridge" and isinstance(body, dict):
             body["call_control_id"] = existing.answered()
+        if action == "transfer" and isinstance(body, dict):
+            body["to"] = existing.phone().uri
         return existing.answered()
     token, recording = existing.paused() if action == "record_resume" else existing.recorded()
     if isinstance(body, dict) and "recording_id" in body:
@@ -149,6 +167,7 @@ _BY_RESOURCE: dict[str, Callable[[Existing, str], str]] = {
     "custom_storage_credentials": lambda e, method: (
         e.application if method == "POST" else e.storage()
     ),
+    "recording_transcriptions": lambda e, _: e.transcription(),
     "webhook_deliveries": lambda e, _: e.delivery(),
 }
 

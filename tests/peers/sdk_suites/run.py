@@ -120,7 +120,12 @@ def rows(told: list[dict[str, str]]) -> dict[str, Row]:
     for one in told:
         match = TEST_ID.search(one["id"])
         assert match, one["id"]
-        resource = match["file"].removeprefix("tests/api_resources/").replace("test_", "").replace("/", ".")
+        resource = (
+            match["file"]
+            .removeprefix("tests/api_resources/")
+            .replace("test_", "")
+            .replace("/", ".")
+        )
         if match["method"] not in ONLY.get(resource, {match["method"]}):
             continue
         row = found[f"{resource}.{match['method']}"]
@@ -144,7 +149,8 @@ def table(bare: dict[str, Row], existing: dict[str, Row]) -> str:
     total, before, after = (
         sum(part)
         for part in zip(
-            *((row.tests, bare[name].passed, row.passed) for name, row in offered.items()), strict=True
+            *((row.tests, bare[name].passed, row.passed) for name, row in offered.items()),
+            strict=True,
         )
     )
     lines.append(f"| all of these | {total} | {before} | {after} | |")
@@ -152,7 +158,15 @@ def table(bare: dict[str, Row], existing: dict[str, Row]) -> str:
     reasons = "; ".join(f"{reason} ({count})" for reason, count in made_up.most_common())
     absent = sorted(name.removeprefix("calls.actions.") for name in existing if name not in offered)
     first = f"As they are, the others fail with: {reasons}."
-    return "\n".join([*lines, "", first, "", f"Not offered (404, 10005): {', '.join(f'`{one}`' for one in absent)}."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            first,
+            "",
+            f"Not offered (404, 10005): {', '.join(f'`{one}`' for one in absent)}.",
+        ]
+    )
 
 
 def _is_offered(row: Row, bare: Row) -> bool:
@@ -171,7 +185,9 @@ def write(text: str) -> None:
 def main() -> None:
     """Run, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/compatibility.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/compatibility.md"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -92,6 +92,8 @@ def upgrade() -> None:
         sqlite_where=sa.text("due_ns IS NOT NULL"),
         postgresql_where=sa.text("due_ns IS NOT NULL"),
     )
+    op.create_index("event_by_leg", "event", ["leg_id", "occurred_ns"], unique=False)
+    op.create_index("event_by_session", "event", ["session_id", "occurred_ns"], unique=False)
     op.create_index(op.f("ix_event_occurred_ns"), "event", ["occurred_ns"], unique=False)
     op.create_table(
         "leg",

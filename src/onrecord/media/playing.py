@@ -1,0 +1,199 @@
+"""Plays clips, beeps and digits into legs, at the pace of the tick; what was sent is kept like any packet.
+
+While a leg is played something, nothing is relayed to it: the loop does not mix. Digits go first, clips
+wait meanwhile; a leg on hold misses what is played to it.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from onrecord.core.units import NS_PER_MS
+from onrecord.media.capture import Capture
+from onrecord.media.leg import MediaLeg
+from onrecord.media.outbound import translated
+from onrecord.media.player import FRAME_NS, MappedClip, keys
+from onrecord.media.receiver import Receiver
+from onrecord.sdp.negotiation import Media
+
+log = structlog.get_logger()
+
+LATE_NS = 40 * NS_PER_MS
+"""Frames that are later than that are not made up for: the playback goes on from now."""
+
+_BEEP = "beep"
+
+
+class Playing:
+    """Feeds the players of all legs; lives on the media loop."""
+
+    def __init__(
+        self,
+        capture: Capture,
+        receiver: Receiver,
+        later: Callable[[int, Callable[[int], int | None]], None],
+        tell: Callable[[Mapping[str, object]], None],
+    ) -> None:
+        """``later`` arms a timer of the loop; ``tell`` sends a message to the control process."""
+        self._capture = capture
+        self._receiver = receiver
+        self._later = later
+        self._tell = tell
+        self.active = 0
+        """Legs that are played something."""
+
+    def play(self, leg: MediaLeg, asked: Mapping[str, Any], now_ns: int) -> None:
+        """Queue a clip; one that is queued already is not queued again.
+
+        Raises:
+            OSError: its file cannot be read.
+        """
+        playback = asked["playback"]
+        if not any(clip.playback == playback for clip in leg.player.clips):
+            leg.player.clips.append(_mapped(playback, asked, asked["loops"]))
+            self._begin(leg, now_ns)
+
+    def stop(self, leg: MediaLeg, playback: str) -> None:
+        """Play no more of a clip; one that is not there has ended."""
+        for clip in leg.player.clips:
+            if clip.playback == playback:
+                self._end(leg, clip, "stopped")
+                return
+
+    def press(self, leg: MediaLeg, digits: str, duration_ms: int, now_ns: int) -> None:
+        """Send digits as telephone-events, after those that are being sent.
+
+        Raises:
+            LookupError: the peer takes none.
+        """
+        if leg.media is None or leg.media.telephone_event_payload_type is None:
+            raise LookupError("the peer takes no telephone-events")
+        leg.player.keys.extend(keys(digits, duration_ms))
+        self._begin(leg, now_ns)
+
+    def beep(self, leg: MediaLeg, asked: Mapping[str, Any], now_ns: int) -> bool:
+        """Send a beep from now on, before all else; False when the leg cannot be sent anything.
+
+        Raises:
+            OSError: its file cannot be read.
+        """
+        if not leg.may_send:
+            return False
+        if leg.player.beep is not None:
+            leg.player.beep.close()
+        leg.player.beep = _mapped(_BEEP, asked, 1)
+        if leg.player.running:
+            leg.player.due_ns = now_ns
+            return True
+        leg.player.running = True
+        self.active += 1
+        leg.player.due_ns = now_ns
+        due_ns = self._step(leg, now_ns)
+        if due_ns is not None:
+            self._later(due_ns, lambda due: self._step(leg, due))
+        return True
+
+    def close(self, leg: MediaLeg) -> None:
+        """The leg is over."""
+        leg.player.keys.clear()
+        for clip in list(leg.player.clips):
+            self._end(leg, clip, "closed")
+        if leg.player.beep is not None:
+            leg.player.beep.close()
+            leg.player.beep = None
+
+    def _begin(self, leg: MediaLeg, now_ns: int) -> None:
+        if not leg.player.running:
+            leg.player.running = True
+            leg.player.due_ns = now_ns
+            self.active += 1
+            self._later(now_ns, lambda due: self._step(leg, due))
+
+    def _step(self, leg: MediaLeg, now_ns: int) -> int | None:
+        """Send the frames that are due; returns when the next one is, or None when all is sent."""
+        player = leg.player
+        if now_ns - player.due_ns > LATE_NS:
+            player.due_ns = now_ns
+        while player.due_ns <= now_ns:
+            if player.idle:
+                player.running = False
+                self.active -= 1
+                return None
+            self._frame(leg, now_ns)
+            player.due_ns += FRAME_NS
+        return player.due_ns
+
+    def _frame(self, leg: MediaLeg, now_ns: int) -> None:
+        player, media = leg.player, leg.media
+        if player.keys:
+            key = player.keys[0]
+            audible = key.audible
+            if media is not None and audible:
+                self._send_key(leg, media, now_ns)
+            key.at += 1
+            if key.at >= key.length:
+                player.keys.popleft()
+            if audible:
+                return
+        if player.beep is not None:
+            self._send_clip(leg, player.beep, now_ns)
+            if player.beep.over:
+                player.beep.close()
+                player.beep = None
+        elif player.clips:
+            self._play_clip(leg, player.clips[0], now_ns)
+
+    def _send_key(self, leg: MediaLeg, media: Media, now_ns: int) -> None:
+        key = leg.player.keys[0]
+        payload, number = key.payload(), media.telephone_event_payload_type
+        if payload is None or number is None or not leg.may_send:
+            return
+        first = key.at == 0
+        if first:
+            key.timestamp = leg.out.timestamp_at(now_ns)
+        self._send(leg, leg.out.event(number, key.timestamp, payload, now_ns, marker=first), now_ns)
+
+    def _play_clip(self, leg: MediaLeg, clip: MappedClip, now_ns: int) -> None:
+        if not clip.started:
+            clip.started = True
+            self._tell({"leg": leg.name, "playback": clip.playback, "started": True})
+        if not self._send_clip(leg, clip, now_ns):
+            self._end(leg, clip, "failed")
+        elif clip.over:
+            self._end(leg, clip, "completed")
+
+    def _send_clip(self, leg: MediaLeg, clip: MappedClip, now_ns: int) -> bool:
+        """Send its next frame; False when the leg's codec is another and cannot be had from it."""
+        media = leg.media
+        if media is None or not leg.may_send:
+            clip.take()
+            return True
+        payload = translated(clip.take(), clip.codec, media.send_codec.name)
+        if payload is None:
+            return False
+        samples = media.send_codec.clock_rate // 50
+        packet = leg.out.frame(media.send_payload_type, payload, samples, now_ns)
+        self._send(leg, packet, now_ns)
+        return True
+
+    def _send(self, leg: MediaLeg, packet: bytes, now_ns: int) -> None:
+        if not leg.send(packet):
+            self._capture.counts.dropped["send"] += 1
+        elif self._capture.is_recorded(leg.outbound_key >> 16):
+            self._receiver.keep(leg.outbound_key, packet, now_ns)
+
+    def _end(self, leg: MediaLeg, clip: MappedClip, outcome: str) -> None:
+        leg.player.clips.remove(clip)
+        clip.close()
+        self._tell({"leg": leg.name, "playback": clip.playback, "outcome": outcome})
+
+
+def _mapped(playback: str, asked: Mapping[str, Any], loops: int | None) -> MappedClip:
+    try:
+        return MappedClip(
+            playback, Path(asked["path"]), asked["codec"], asked["frame_bytes"], loops
+        )
+    except ValueError as error:
+        raise OSError(f"the clip cannot be mapped: {error}") from error

@@ -1,0 +1,166 @@
+"""Transcoding between codecs that no table joins: audio, time, events, and what is not audio."""
+
+import time
+
+import numpy as np
+import pytest
+
+from listening import strength
+from onrecord.audio.payloads import (
+    BadPayloadError,
+    Resampler,
+    make_decoder,
+    make_encoder,
+    sample_rate,
+    silent_payload,
+)
+from onrecord.media.transcoding import MOST_WAITING, Transcoder, TranscodingThread
+from onrecord.rtp.header import build_packet
+from onrecord.sdp.codecs import G722, L16_WIDE, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec
+from onrecord.sdp.negotiation import Media, MediaDirection, RtpAddress
+
+REMOTE = RtpAddress("127.0.0.1", 4000, 4001)
+CODECS = {"PCMU": PCMU, "PCMA": PCMA, "G722": G722, "OPUS": OPUS, "L16": L16_WIDE}
+
+
+def media(codec: Codec, number: int = 96, events: Codec | None = TELEPHONE_EVENT) -> Media:
+    types = {number: codec} | ({101: events} if events else {})
+    return Media(REMOTE, types, number, codec, MediaDirection.SENDRECV, 101 if events else None)
+
+
+def said(codec: Codec, seconds: float = 1.0, ptime_ms: int = 20, number: int = 96) -> list[bytes]:
+    """Packets of a 440 Hz tone."""
+    rate = sample_rate(codec.name, codec.clock_rate)
+    encoder, frame = make_encoder(codec.name), rate * ptime_ms // 1000
+    wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)).astype(np.int16)
+    packets = []
+    for n in range(len(wave) // frame):
+        payload = encoder.encode(wave[n * frame : (n + 1) * frame])
+        if payload:
+            step = codec.clock_rate * ptime_ms // 1000
+            packets.append(build_packet(number, n + 7, 5000 + n * step, 42, False, payload))
+    return packets
+
+
+def parts(packet: bytes) -> tuple[int, int, int, bytes]:
+    """Payload type, sequence, timestamp, payload."""
+    number, sequence = packet[1] & 0x7F, int.from_bytes(packet[2:4], "big")
+    return number, sequence, int.from_bytes(packet[4:8], "big"), packet[12:]
+
+
+def heard(packets: list[bytes], codec: Codec) -> np.ndarray:
+    decoder = make_decoder(codec.name)
+    return np.concatenate([decoder.decode(parts(packet)[3]) for packet in packets])
+
+
+@pytest.mark.parametrize("target", CODECS)
+@pytest.mark.parametrize("source", CODECS)
+def test_a_tone_comes_through_from_any_codec_to_any(source, target):
+    there, here = CODECS[source], CODECS[target]
+    transcoder = Transcoder(media(there), media(here, 97))
+    made = [out for packet in said(there) for out in transcoder.take(packet)]
+    assert len(made) >= 48
+    numbers, sequences, times, _ = zip(*map(parts, made), strict=True)
+    assert set(numbers) == {97}
+    assert set(np.diff(sequences)) == {1}
+    assert set(np.diff(times)) == {here.clock_rate // 50}
+    rate = sample_rate(here.name, here.clock_rate)
+    samples = heard(made, here)[rate // 4 : rate // 4 + rate // 2]
+    assert 7000 < strength(samples, 440, rate) < 9000
+
+
+@pytest.mark.parametrize("ptime_ms", [10, 30, 40, 60])
+def test_packets_of_any_length_become_packets_of_20_ms(ptime_ms):
+    transcoder = Transcoder(media(PCMU), media(G722, 9))
+    made = [out for packet in said(PCMU, 1.2, ptime_ms) for out in transcoder.take(packet)]
+    assert 58 <= len(made) <= 60
+    assert {len(parts(packet)[3]) for packet in made} == {160}
+
+
+def test_a_loss_shows_in_the_timestamps_and_a_late_packet_is_dropped():
+    packets = said(G722, 0.4)
+    late = packets.pop(8)
+    transcoder = Transcoder(media(G722), media(L16_WIDE, 97))
+    made = [out for packet in packets for out in transcoder.take(packet)]
+    steps = np.diff([parts(packet)[2] for packet in made])
+    assert sorted(set(steps)) == [320, 640]
+    assert list(steps).count(640) == 1
+    assert transcoder.take(late) == []
+
+
+def test_another_source_goes_on_without_a_leap():
+    transcoder = Transcoder(media(PCMU), media(OPUS, 97))
+    first = [out for packet in said(PCMU, 0.2) for out in transcoder.take(packet)]
+    other = [packet[:8] + b"\0\0\0\x09" + packet[12:] for packet in said(PCMU, 0.2)]
+    second = [out for packet in other for out in transcoder.take(packet)]
+    assert parts(second[0])[2] - parts(first[-1])[2] == 960
+    assert second[0][8:12] == b"\0\0\0\x09"
+
+
+def test_events_keep_their_timestamp_and_change_their_clock():
+    wide = Codec("TELEPHONE-EVENT", 48000)
+    transcoder = Transcoder(media(OPUS, events=wide), media(PCMU, 0))
+    for packet in said(OPUS, 0.2):
+        transcoder.take(packet)
+    sent = [
+        out
+        for n, duration in enumerate((960, 1920, 2880))
+        for out in transcoder.take(
+            build_packet(101, 30 + n, 20000, 42, n == 0, b"\x05\x0a" + duration.to_bytes(2, "big"))
+        )
+    ]
+    assert [parts(packet)[0] for packet in sent] == [101] * 3
+    assert len({parts(packet)[2] for packet in sent}) == 1
+    assert [parts(packet)[3] for packet in sent] == [
+        b"\x05\x0a" + duration.to_bytes(2, "big") for duration in (160, 320, 480)
+    ]
+
+
+def test_what_is_no_audio_of_the_leg_is_dropped():
+    transcoder = Transcoder(media(OPUS, events=None), media(PCMU, 0, events=None))
+    noise = build_packet(13, 1, 1, 1, False, b"\x20")
+    event = build_packet(101, 2, 1, 1, True, b"\x05\x0a\0\xa0")
+    broken = build_packet(96, 3, 1, 1, False, b"\xff" * 12)
+    for packet in (b"", b"\x80", noise[:11], noise, event, broken):
+        assert transcoder.take(packet) == []
+
+
+def test_payloads_that_are_broken_raise_one_error():
+    for junk in (b"\xff" * 12, b"\x03"):
+        with pytest.raises(BadPayloadError):
+            make_decoder("OPUS").decode(junk)
+    assert len(make_decoder("L16").decode(b"\0\1\2")) == 1
+    with pytest.raises(LookupError):
+        make_decoder("GSM")
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_silence_is_silent(name):
+    codec = CODECS[name]
+    decoder, payload = make_decoder(name), silent_payload(name, codec.clock_rate)
+    samples = np.concatenate([decoder.decode(payload) for _ in range(20)])
+    assert len(samples) == 20 * sample_rate(name, codec.clock_rate) // 50
+    assert np.abs(samples).max() <= 8
+    assert silent_payload("GSM", 8000) is None
+
+
+def test_a_resampler_keeps_the_length():
+    resampler = Resampler(8000, 48000)
+    total = sum(len(resampler.resample(np.zeros(160, np.int16))) for _ in range(50))
+    assert 48000 - 200 <= total <= 48000
+
+
+def test_the_thread_keeps_order_and_refuses_what_is_too_much():
+    thread = TranscodingThread()
+    transcoder = Transcoder(media(OPUS), media(PCMU, 0))
+    packets = said(OPUS, 0.4)
+    assert all(thread.put(transcoder, packet) for packet in packets)
+    made: list[tuple[Transcoder, bytes]] = []
+    deadline = time.monotonic() + 5
+    while len(made) < len(packets) - 1 and time.monotonic() < deadline:
+        made += thread.take()
+        time.sleep(0.005)
+    assert [parts(packet)[1] for _, packet in made] == list(range(1, len(made) + 1))
+    refused = sum(not thread.put(transcoder, packets[0]) for _ in range(MOST_WAITING * 20))
+    assert refused > 0
+    thread.close()
