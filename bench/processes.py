@@ -38,11 +38,14 @@ def memory(pid: int) -> Memory:
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process below ``pid``, parents first."""
+    """Every process below ``pid``, parents first; none for one that has ended."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found += [child, *descendants(child)]
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *descendants(child)]
+    except (FileNotFoundError, ProcessLookupError):
+        pass
     return found
 
 

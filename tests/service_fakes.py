@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from onrecord.calls.commands import Answer, ApplicationFields
+from onrecord.calls.media import Beep, Clip, PromptFailed
 from onrecord.calls.records import Attempt
 from onrecord.core.clock import SystemClock
 from onrecord.core.errors import CapacityError
@@ -62,6 +63,10 @@ class ScriptedMedia:
     paused: set = field(default_factory=set)
     closed: Counter = field(default_factory=Counter)
     fails: str | None = None
+    played: list = field(default_factory=list)
+    silenced: list = field(default_factory=list)
+    pressed: list = field(default_factory=list)
+    beeps: list = field(default_factory=list)
 
     def _check(self, what):
         if self.fails == what:
@@ -98,11 +103,24 @@ class ScriptedMedia:
     async def unbridge(self, leg):
         self.bridges = {pair for pair in self.bridges if leg not in pair}
 
-    async def start_recording(self, header, path):
+    async def play(self, leg, playback, clip, loops):
+        self._check("play")
+        assert self.legs[leg], "the leg has audio"
+        self.played.append((leg, playback, clip, loops))
+
+    async def stop_playback(self, leg, playback):
+        self.silenced.append((leg, playback))
+
+    async def press(self, leg, digits, duration_ms):
+        self._check("press")
+        self.pressed.append((leg, digits, duration_ms))
+
+    async def start_recording(self, header, path, beep=None):
         self._check("start_recording")
         assert self.legs[header.leg_id], "the leg has audio"
         assert path.stat().st_size > 0, "the spool holds its header"
         self.capturing[header.recording_id] = header.leg_id
+        self.beeps.append(beep)
         return self.clock.monotonic_ns()
 
     async def pause_recording(self, recording_id):
@@ -120,6 +138,54 @@ class ScriptedMedia:
         self.capturing.pop(recording_id, None)  # a process that is gone captures nothing
         self._check("stop_recording")
         return self.clock.monotonic_ns()
+
+
+class ScriptedListening:
+    """Hears that a recording is silent when it is told so: ``wanted[recording_id]()``."""
+
+    def __init__(self):
+        self.wanted = {}
+        self.asked = {}
+
+    def listen(self, recording_id, path, *, timeout_secs, track, silent):
+        assert path.stat().st_size > 0, "the spool holds its header"
+        self.wanted[recording_id] = silent
+        self.asked[recording_id] = (timeout_secs, track)
+
+    def forget(self, recording_id):
+        self.wanted.pop(recording_id, None)
+
+
+@dataclass
+class ScriptedPrompts:
+    """Has the files in ``files`` by URL or name and takes as long as ``gates`` says."""
+
+    files: dict = field(default_factory=dict)
+    gates: dict = field(default_factory=dict)
+    discarded: list = field(default_factory=list)
+    speaks: bool = True
+
+    def plays(self, content):
+        return content.startswith(b"RIFF")
+
+    async def load(self, source):
+        key = getattr(source, "url", None) or getattr(source, "name", None)
+        if key in self.gates:
+            await self.gates[key].wait()
+        if key is not None and key not in self.files:
+            raise PromptFailed(f"no {key}", missing=True)
+        return self.files.get(key, b"RIFF")
+
+    async def clip(self, content, codec):
+        if content == b"bad":
+            raise PromptFailed("not decodable")
+        return Clip(Path(f"/clips/{new_uuid()}"), codec.name)
+
+    async def beep(self, codec):
+        return Beep(Clip(Path("/clips/beep"), codec.name), 1400, 300, -12.0)
+
+    def discard(self, clip):
+        self.discarded.append(clip)
 
 
 @dataclass
@@ -218,6 +284,7 @@ class CopyMastering:
             size_bytes=12,
             started_utc_ns=5_000_000_000,
             ended_utc_ns=6_000_000_000,
+            trimmed=None,
         )
 
 
@@ -288,6 +355,7 @@ class Bench:
         """A fresh outside and fresh use cases, as after a restart."""
         clock, settings = self.clock, self.settings
         self.media = ScriptedMedia(clock)
+        self.prompts = ScriptedPrompts()
         self.sip = ScriptedSignalling()
         self.receiver = ScriptedReceiver(clock)
         self.timers = HandTimers()
@@ -302,18 +370,22 @@ class Bench:
             clock=clock,
             background=self.background,
             delays=settings.webhook_retry_secs,
+            gather_secs=0,
         )
+        self.listening = ScriptedListening()
         self.told = []  # what the worker was told to finish
         self.edges = Edges(
             settings=settings,
             clock=clock,
             store=self.database,
             media=self.media,
+            prompts=self.prompts,
             signalling=self.sip,
             delivery=self.delivery,
             spools=self.spools,
             background=self.background,
             registry=Registry(),
+            listening=self.listening,
             announcements=self.announcements,
             boot_id="boot",
             finish_soon=self.told.append,

@@ -4,6 +4,7 @@ import wave
 from importlib import resources
 
 import numpy as np
+
 from onrecord.audio.g711 import decode_ulaw, encode_ulaw
 
 RATE = 8000

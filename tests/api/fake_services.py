@@ -12,15 +12,22 @@ from onrecord.calls.commands import (
     CommandResult,
     Dial,
     Hangup,
+    PlaybackStart,
+    PlaybackStop,
     RecordPause,
     RecordResume,
     RecordStart,
     RecordStop,
     Reject,
+    SendDtmf,
     Transfer,
 )
 from onrecord.calls.records import (
     Application,
+    CallEvent,
+    CallEventFilter,
+    Delivery,
+    DeliveryFilter,
     Direction,
     Leg,
     LegState,
@@ -31,6 +38,8 @@ from onrecord.calls.records import (
     RecordingFilter,
     RecordingParams,
     RecordingState,
+    Transcription,
+    TranscriptionFilter,
 )
 from onrecord.core.ids import (
     ApplicationId,
@@ -193,6 +202,15 @@ class FakeCalls:
     async def record_resume(self, call_control_id: str, command: RecordResume) -> CommandResult:
         return CommandResult(self._leg(call_control_id, command).call_control_id)
 
+    async def playback_start(self, call_control_id: str, command: PlaybackStart) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
+    async def playback_stop(self, call_control_id: str, command: PlaybackStop) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
+    async def send_dtmf(self, call_control_id: str, command: SendDtmf) -> CommandResult:
+        return CommandResult(self._leg(call_control_id, command).call_control_id)
+
     async def client_state_update(
         self, call_control_id: str, command: ClientStateUpdate
     ) -> CommandResult:
@@ -283,6 +301,54 @@ class FakeNumbers:
         return page_of(list(self.rows.values()), page)
 
 
+@dataclass
+class FakeHistory:
+    """A past of two legs, one command, one event."""
+
+    asked: list[object] = field(default_factory=list)
+    legs: list[Leg] = field(default_factory=list)
+    events: list[CallEvent] = field(default_factory=list)
+    sent: list[Delivery] = field(default_factory=list)
+
+    async def active_calls(self, application_id: str, page: PageRequest) -> Page[Leg]:
+        if application_id == "404":
+            raise errors.not_found("connection", "/connection_id")
+        return page_of(self.legs, page)
+
+    async def call_events(self, wanted: CallEventFilter, page: PageRequest) -> Page[CallEvent]:
+        self.asked.append(wanted)
+        return page_of(self.events, page)
+
+    async def deliveries(self, wanted: DeliveryFilter, page: PageRequest) -> Page[Delivery]:
+        self.asked.append(wanted)
+        return page_of(self.sent, page)
+
+    async def delivery(self, event_id: str) -> Delivery:
+        for delivery in self.sent:
+            if delivery.event.id == event_id:
+                return delivery
+        raise errors.not_found("webhook delivery")
+
+
+@dataclass
+class FakeTranscriptions:
+    rows: dict[str, Transcription] = field(default_factory=dict)
+    wanted: TranscriptionFilter | None = None
+
+    async def get(self, transcription_id: str) -> Transcription:
+        if transcription_id not in self.rows:
+            raise errors.not_found("recording transcription")
+        return self.rows[transcription_id]
+
+    async def list(self, wanted: TranscriptionFilter, page: PageRequest) -> Page[Transcription]:
+        self.wanted = wanted
+        return page_of(list(self.rows.values()), page)
+
+    async def delete(self, transcription_id: str) -> Transcription:
+        await self.get(transcription_id)
+        return self.rows.pop(transcription_id)
+
+
 class FakeKeys:
     async def check(self, presented: str) -> bool:
         return presented == KEY
@@ -312,6 +378,8 @@ class Fakes:
     applications: FakeApplications = field(default_factory=FakeApplications)
     recordings: FakeRecordings = field(default_factory=FakeRecordings)
     numbers: FakeNumbers = field(default_factory=FakeNumbers)
+    history: FakeHistory = field(default_factory=FakeHistory)
+    transcriptions: FakeTranscriptions = field(default_factory=FakeTranscriptions)
 
     def services(self) -> Services:
         return Services(
@@ -322,4 +390,7 @@ class Fakes:
             FakeKeys(),
             FakeAccount(),
             self.files,
+            self.history,
+            self.transcriptions,
+            {"vtt": lambda t: f"WEBVTT\n\n{t.text}", "txt": lambda t: t.text},
         )

@@ -281,13 +281,13 @@ async def test_reports_are_exchanged(tmp_path, peers):
         assert (block.ssrc, block.cumulative_lost, block.fraction_lost) == (7, 1, 85)
         assert block.last_sr == middle_ntp(sent_ntp)
         assert 1 * 65536 < block.delay_since_last_sr < 5 * 65536
-        back = ReportBlock(ours, 0, 0, 0, 0, middle_ntp(report.ntp), 0)
+        back = ReportBlock(ours, 0, 3, 0, 0, middle_ntp(report.ntp), 0)
         peer.rtcp.sendto(build_compound([ReceiverReport(7, (back,))]), ("127.0.0.1", at.rtcp_port))
         await asyncio.sleep(0.05)
         stats = await media.close_leg(A)
         assert stats.round_trip_ms is not None
         assert 0 <= stats.round_trip_ms < 500
-        assert stats.packets_lost == 1
+        assert (stats.packets_lost, stats.packets_sent_lost) == (1, 3)
         last = parse_compound(receive(peer.rtcp))
         assert last[-1] == Goodbye((ours,))
 

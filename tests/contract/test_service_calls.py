@@ -381,6 +381,24 @@ async def test_max_length_stops_the_recording_and_not_the_call(bench):
     assert (await bench.row(leg_id)).state is LegState.ANSWERED
 
 
+async def test_silence_stops_the_recording_and_not_the_call(bench):
+    leg_id, token = await bench.answered()
+    params = RecordingParams("mp3", "single", track="inbound", timeout_secs=7)
+    silent = (await bench.calls.record_start(token, RecordStart(params))).recording_id
+    other = (await bench.calls.record_start(token, RecordStart(params))).recording_id
+    unbound = (await bench.calls.record_start(token, RecordStart(WAV))).recording_id
+    assert bench.listening.asked == {silent: (7, "inbound"), other: (7, "inbound")}
+    tell = bench.listening.wanted[silent]
+    tell()
+    tell()
+    await bench.settle()
+    assert (await bench.recording(silent)).stop_reason is StopReason.SILENCE
+    assert (await bench.row(leg_id)).state is LegState.ANSWERED
+    assert set(bench.media.capturing) == {other, unbound}
+    await bench.calls.record_stop(token, RecordStop())
+    assert bench.listening.wanted == {}
+
+
 async def test_a_stopped_recordings_timer_is_gone(bench):
     _, token = await bench.answered()
     params = RecordingParams("mp3", "single", max_length_secs=7)

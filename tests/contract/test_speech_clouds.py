@@ -6,6 +6,7 @@ import grpc
 import numpy as np
 import pytest
 from google.cloud import speech_v1 as google
+
 from onrecord.core.errors import DestinationError
 from onrecord.core.settings import Settings
 from onrecord.speech import FileProgress, MemoryProgress, Transcriber, TranscriptionRequest
@@ -131,9 +132,7 @@ class TestGoogle:
             engine.transcribe(long, EN, FileProgress(tmp_path / "p"))
         assert refused.value.retry
         assert len(google_server.requests) == 2
-        transcript = google_engine(google_server).transcribe(
-            long, EN, FileProgress(tmp_path / "p")
-        )
+        transcript = google_engine(google_server).transcribe(long, EN, FileProgress(tmp_path / "p"))
         assert transcript.text.startswith("first ")
         again = google_server.requests[2]
         assert again.audio.content == google_server.requests[1].audio.content
@@ -257,7 +256,9 @@ class TestGoogleThroughABucket:
         assert not refused.value.retry
         assert bucket.objects == {}
 
-    @pytest.mark.parametrize(("status", "retry"), [(403, False), (404, False), (429, True), (503, True)])
+    @pytest.mark.parametrize(
+        ("status", "retry"), [(403, False), (404, False), (429, True), (503, True)]
+    )
     def test_a_bucket_that_refuses(self, google_server, bucket, long, status, retry):
         bucket.script.append(status)
         with pytest.raises(DestinationError, match=f"bucket calls answered {status}") as refused:
@@ -301,9 +302,7 @@ class TestDeepgram:
         assert transcript.engine == "deepgram/nova-3"
 
     def test_a_region_that_it_does_not_know_is_sent_as_english(self, deepgram, long):
-        deepgram_engine(deepgram).transcribe(
-            long, TranscriptionRequest("en-ZA"), MemoryProgress()
-        )
+        deepgram_engine(deepgram).transcribe(long, TranscriptionRequest("en-ZA"), MemoryProgress())
         assert deepgram.requests[0][1]["language"] == "en"
         assert deepgram.requests[0][1]["multichannel"] == "false"
 
@@ -316,7 +315,15 @@ class TestDeepgram:
 
     @pytest.mark.parametrize(
         ("status", "retry"),
-        [(400, False), (401, False), (402, False), (403, False), (408, True), (429, True), (503, True)],
+        [
+            (400, False),
+            (401, False),
+            (402, False),
+            (403, False),
+            (408, True),
+            (429, True),
+            (503, True),
+        ],
     )
     def test_refusals(self, deepgram, short, status, retry):
         deepgram.script.append(status)
@@ -372,7 +379,9 @@ class TestTranscriber:
     def settings(self, tmp_path, **given):
         return Settings(data=tmp_path, **given)
 
-    def test_the_settings_say_which_engines_there_are(self, tmp_path, google_server, deepgram, short):
+    def test_the_settings_say_which_engines_there_are(
+        self, tmp_path, google_server, deepgram, short
+    ):
         transcriber = Transcriber.from_settings(
             self.settings(
                 tmp_path,

@@ -1,6 +1,7 @@
 """The main job, as a user sees it: real calls, the official SDK, real files, signed webhooks."""
 
 import asyncio
+import inspect
 import re
 from pathlib import Path
 
@@ -92,6 +93,8 @@ async def test_a_two_party_call_is_recorded_dual_and_single(
 
     for delivered in receiver.arrived:
         event = sdk.webhooks.unwrap(delivered.body, headers=delivered.headers)
+        if inspect.isawaitable(event):  # once another test has imported the SDK's webhook module
+            event = await event
         assert type(event) is CLASSES[delivered.type], delivered.body
 
 

@@ -10,8 +10,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from onrecord.calls.records import RecordingFilter
-from onrecord.database import Database, DatabaseError, schema, statements
+from onrecord.calls.records import (
+    CallEventFilter,
+    DeliveryFilter,
+    RecordingFilter,
+    TranscriptionFilter,
+)
+from onrecord.database import Database, DatabaseError, lists, schema, statements
 from onrecord.database.dialect import create_file, database_url, reader_engine, writer_engine
 from onrecord.database.tables import metadata
 
@@ -129,6 +134,14 @@ def _prepared():
         selection, _ = statements.recordings(RecordingFilter(**members))
         yield f"recordings {sorted(members)}", selection.rows
         yield f"recordings count {sorted(members)}", selection.count
+    for members in ({}, {"call_leg_id": "a"}, {"call_session_id": "a"}):
+        selection, _ = lists.call_events(CallEventFilter(occurred_gte_ns=1, **members))
+        yield f"call events {sorted(members)}", selection.rows
+    yield "deliveries", lists.deliveries(DeliveryFilter())[0].rows
+    for members in ({}, {"recording_id": "a"}, {"created_gte_ns": 1}):
+        selection, _ = lists.transcriptions(TranscriptionFilter(**members))
+        yield f"transcriptions {sorted(members)}", selection.rows
+    yield "active legs", lists.active_legs.rows
 
 
 def _reads_all(detail):

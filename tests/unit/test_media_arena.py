@@ -49,6 +49,20 @@ def test_forgotten_and_folded_rows_are_gone_from_the_file_too(tmp_path):
     assert content(left, left.rows()) == [(9, 77, b"after")]
 
 
+def test_the_rows_of_a_leg_are_those_of_both_its_streams(tmp_path):
+    arena = Arena(tmp_path)
+    for at, stream in enumerate((0, 1, 2, 0, 3)):
+        put(arena, stream, bytes((stream,)), at)
+    assert [(s, at) for s, at, _ in content(arena.view, arena.rows_of(0))] == [
+        (0, 0),
+        (1, 1),
+        (0, 3),
+    ]
+    arena.forget(arena.rows_of(0))
+    assert [stream for stream, _, _ in content(arena.view, arena.rows_of(1))] == [2, 3]
+    assert len(arena.rows_of(0).slot) == 0
+
+
 def test_it_fills_up_and_says_so(tmp_path):
     arena = Arena(tmp_path)
     count = 0

@@ -22,7 +22,7 @@ def packet(sequence: int, ssrc: int = 5) -> bytes:
     return build_packet(0, sequence & 0xFFFF, sequence * 160 & 0xFFFFFFFF, ssrc, False, payload)
 
 
-@pytest.mark.parametrize(("suite", "tag"), zip(SUITES, (10, 4), strict=True))
+@pytest.mark.parametrize(("suite", "tag"), [(SUITES[0], 10), (SUITES[1], 4)])
 def test_both_suites_carry_rtp_and_rtcp_both_ways(suite, tag):
     ours, theirs = pair(suite)
     for one, two in ((ours, theirs), (theirs, ours)):

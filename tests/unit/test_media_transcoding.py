@@ -1,5 +1,7 @@
 """Transcoding between codecs that no table joins: audio, time, events, and what is not audio."""
 
+import os
+import signal
 import time
 
 import numpy as np
@@ -14,7 +16,8 @@ from onrecord.audio.payloads import (
     sample_rate,
     silent_payload,
 )
-from onrecord.media.transcoding import MOST_WAITING, Transcoder, TranscodingThread
+from onrecord.media.transcoder import Transcoder
+from onrecord.media.transcoding import Transcoding
 from onrecord.rtp.header import build_packet
 from onrecord.sdp.codecs import G722, L16_WIDE, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec
 from onrecord.sdp.negotiation import Media, MediaDirection, RtpAddress
@@ -150,17 +153,31 @@ def test_a_resampler_keeps_the_length():
     assert 48000 - 200 <= total <= 48000
 
 
-def test_the_thread_keeps_order_and_refuses_what_is_too_much():
-    thread = TranscodingThread()
-    transcoder = Transcoder(media(OPUS), media(PCMU, 0))
-    packets = said(OPUS, 0.4)
-    assert all(thread.put(transcoder, packet) for packet in packets)
-    made: list[tuple[Transcoder, bytes]] = []
+def test_the_process_keeps_order_is_replaced_when_it_dies_and_bounds_what_waits():
+    transcoding = Transcoding()
+    number = transcoding.open(media(PCMU), media(G722, 9))
+    packets = iter(said(PCMU, 30.0))
+
+    def some(wanted: int) -> list[int]:
+        """The sequence numbers of what comes out of a stream of packets."""
+        made: list[tuple[int, bytes]] = []
+        deadline = time.monotonic() + 10
+        while len(made) < wanted and time.monotonic() < deadline:
+            transcoding.put(number, next(packets))
+            time.sleep(0.01)
+            made += transcoding.take()
+        assert {direction for direction, _ in made} == {number}
+        return [parts(packet)[1] for _, packet in made]
+
+    first = some(20)
+    assert first == list(range(1, len(first) + 1))
+    os.kill(transcoding.pid or 0, signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while len(made) < len(packets) - 1 and time.monotonic() < deadline:
-        made += thread.take()
-        time.sleep(0.005)
-    assert [parts(packet)[1] for _, packet in made] == list(range(1, len(made) + 1))
-    refused = sum(not thread.put(transcoder, packets[0]) for _ in range(MOST_WAITING * 20))
-    assert refused > 0
-    thread.close()
+    while transcoding.pid is not None and time.monotonic() < deadline:
+        transcoding.take()
+    second = some(20)
+    assert second == list(range(1, len(second) + 1))
+    packet = next(packets)
+    assert not all(transcoding.put(number, packet) for _ in range(5000))
+    transcoding.close()
+    assert transcoding.pid is None

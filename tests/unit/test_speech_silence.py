@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from onrecord.speech import SilenceState, SilenceTimer
 from onrecord.speech.silence import WINDOW_MS
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from onrecord.speech import Listener, regions, trim_bounds
 from onrecord.speech.rates import resample
 from onrecord.speech.vad import WINDOW, Ears, probabilities
@@ -77,9 +78,7 @@ def test_every_turn_is_found_and_ends_where_it_ends(background, dbov):
         assert inside, "a turn was missed"
         assert abs(inside[0][0] - start) < 0.35 * RATE
         assert abs(inside[-1][1] - end) < 0.35 * RATE
-    outside = [
-        b - a for a, b in found if not any(a < end and b > start for start, end in places)
-    ]
+    outside = [b - a for a, b in found if not any(a < end and b > start for start, end in places)]
     assert sum(outside) < 0.3 * RATE
 
 
@@ -226,7 +225,9 @@ class TestTrim:
         assert abs(end - (at_secs + 0.3) * RATE - len(spoken)) < 0.2 * RATE
 
 
-@pytest.mark.parametrize(("rate", "target"), [(8000, 16000), (16000, 8000), (48000, 8000), (44100, 16000)])
+@pytest.mark.parametrize(
+    ("rate", "target"), [(8000, 16000), (16000, 8000), (48000, 8000), (44100, 16000)]
+)
 def test_resampling_keeps_a_tone_where_and_as_loud_as_it_is(rate, target):
     t = np.arange(rate) / rate
     out = resample((10_000 * np.sin(2 * np.pi * 1000 * t)).astype(np.int16), rate, target)

@@ -33,7 +33,7 @@ from onrecord.wire import events
 EVENT_ID = "0ccc7b54-4df3-4bca-a65a-3da1ecc777f0"
 OCCURRED = datetime(2026, 2, 3, 4, 5, 6, 7000, UTC)
 STATE = "aGF2ZSBhIG5pY2UgZGF5ID1d"
-STATS = LegStats(packets_received=2500, packets_lost=25, packets_sent=2400, jitter_max_ms=1.25)
+STATS = LegStats(packets_received=2500, packets_lost=25, packets_sent=2400, packets_sent_lost=12, jitter_max_ms=1.25)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,9 @@ def test_hangup_with_every_cause_and_source(unwrap, cause, source):
     assert (inbound.packet_count, inbound.skip_packet_count) == ("2500", "25")
     assert inbound.jitter_max_variance == "1.25"
     assert 3.0 < float(inbound.mos) < 4.4
-    assert payload.call_quality_stats.outbound.packet_count == "2400"
+    assert inbound.jitter_packet_count == "2500"
+    outbound = payload.call_quality_stats.outbound
+    assert (outbound.packet_count, outbound.skip_packet_count) == ("2400", "12")
 
 
 def test_hangup_of_which_nothing_is_known(unwrap):

@@ -7,6 +7,7 @@ from onrecord.api.calls import call_routes
 from onrecord.api.edge import Edge
 from onrecord.api.files import file_routes
 from onrecord.api.health import Readiness, health_routes
+from onrecord.api.history import history_routes, transcription_routes
 from onrecord.api.pages import page_routes
 from onrecord.api.resources import (
     account_routes,
@@ -32,6 +33,8 @@ def api_routers(
         call_routes(services.calls, clock, strict_channels=settings.strict_channels),
         application_routes(services.applications),
         recording_routes(services.recordings),
+        transcription_routes(services.transcriptions, services.renderers),
+        history_routes(services.history, clock),
         number_routes(services.numbers),
         account_routes(services.account),
         file_routes(services.files),

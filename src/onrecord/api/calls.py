@@ -9,7 +9,7 @@ from onrecord.api.answers import data_answer, json_body
 from onrecord.api.services import Calls
 from onrecord.calls.commands import CommandResult
 from onrecord.core.clock import Clock
-from onrecord.wire import errors, requests
+from onrecord.wire import errors, requests, sound_requests
 from onrecord.wire.resources import dialled_resource, leg_resource
 
 Parse = Callable[[object], Any]
@@ -43,7 +43,7 @@ def call_routes(calls: Calls, clock: Clock, *, strict_channels: bool) -> APIRout
     )
 
     @router.post("/{call_control_id}/actions/{name}", response_model=None)
-    async def unknown_command(name: str) -> Response:
+    async def unknown_command(call_control_id: str, name: str) -> Response:  # noqa: ARG001 -- the route has it
         if name == "client_state_update":
             raise errors.method_not_allowed("POST", ["PUT"])
         raise errors.unknown_command(name[:100])
@@ -65,6 +65,10 @@ def _commands(calls: Calls, strict_channels: bool) -> dict[str, tuple[Parse, Run
         "record_stop": (requests.parse_record_stop, calls.record_stop),
         "record_pause": (requests.parse_record_pause, calls.record_pause),
         "record_resume": (requests.parse_record_resume, calls.record_resume),
+        "playback_start": (sound_requests.parse_playback_start, calls.playback_start),
+        "playback_stop": (sound_requests.parse_playback_stop, calls.playback_stop),
+        "speak": (sound_requests.parse_speak, calls.playback_start),
+        "send_dtmf": (sound_requests.parse_send_dtmf, calls.send_dtmf),
     }
 
 

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from onrecord import __version__
-from onrecord.api import schemas
+from onrecord.api import history_paths, schemas, sounds
+from onrecord.api import operations as ops
 from onrecord.api.schemas import Schema, ref
-from onrecord.core.errors import CallerError
 from onrecord.wire import bodies, errors, queries
 from onrecord.wire.fields import ROUTE, Field, object_schema
 from onrecord.wire.resources import APPLICATION_DEFAULTS, INBOUND_DEFAULTS, OUTBOUND_DEFAULTS
-
-_JSON = "application/json"
 
 _COMMANDS: dict[str, tuple[str, str, Sequence[Field], str, Sequence[str], Schema]] = {
     "answer": (
@@ -106,6 +104,7 @@ _COMMANDS: dict[str, tuple[str, str, Sequence[Field], str, Sequence[str], Schema
         {"client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d"},
     ),
 }
+_COMMANDS |= sounds.COMMANDS
 """Name of the command: operation id, summary, fields, description, webhooks, example."""
 
 
@@ -130,6 +129,8 @@ def document() -> Schema:
             {"name": "Calls", "description": "Dial, look up and control calls."},
             {"name": "Recordings", "description": "Finished recordings and their files."},
             {"name": "Applications", "description": "Where the webhooks of calls go."},
+            {"name": "History", "description": "What happened to calls, and how it was told."},
+            {"name": "Transcriptions", "description": "What was said in recordings."},
             {"name": "Numbers", "description": "Which application incoming calls go to."},
             {"name": "Server", "description": "Keys, health, metrics."},
         ],
@@ -150,6 +151,7 @@ def _component_schemas() -> Schema:
         "Recording": schemas.RECORDING,
         "Application": _application(),
         "PhoneNumber": schemas.PHONE_NUMBER,
+        **history_paths.SCHEMAS,
         "PublicKey": schemas.PUBLIC_KEY,
         "PaginationMeta": schemas.META,
         "DialRequest": object_schema(bodies.DIAL, "Dial"),
@@ -196,16 +198,16 @@ def _application() -> Schema:
 
 
 def _paths() -> Schema:
-    call = _path_parameter("call_control_id", "Token of the call.", schemas.CALL_CONTROL_ID)
+    call = ops.path_parameter("call_control_id", "Token of the call.", schemas.CALL_CONTROL_ID)
     paths: Schema = {
         "/v2/calls": {"post": _dial()},
         "/v2/calls/{call_control_id}": {
             "parameters": [call],
-            "get": _operation(
+            "get": ops.operation(
                 "RetrieveCallStatus",
                 "Calls",
                 "Look up a call",
-                _data("Call", "The call. An ended one can be looked up for ten minutes."),
+                ops.data("Call", "The call. An ended one can be looked up for ten minutes."),
                 description="Shows whether a call is up, and since when.",
             ),
         },
@@ -215,20 +217,21 @@ def _paths() -> Schema:
             "parameters": [call],
             "put" if name == "client_state_update" else "post": _command(name),
         }
-    return paths | _recording_paths() | _application_paths() | _number_paths() | _server_paths()
+    paths |= _recording_paths() | _application_paths() | _number_paths() | _server_paths()
+    return paths | history_paths.paths()
 
 
 def _dial() -> Schema:
-    return _operation(
+    return ops.operation(
         "DialCall",
         "Calls",
         "Dial",
-        _data("Call", "The call is being placed."),
+        ops.data("Call", "The call is being placed."),
         description=(
             "Places a call. It is answered at once; what becomes of the call is told by the "
             "webhooks `call.initiated`, `call.answered` and `call.hangup`."
         ),
-        body=_body(
+        body=ops.body(
             "DialRequest",
             {
                 "connection_id": schemas.CONNECTION_ID,
@@ -266,25 +269,25 @@ def _command(name: str) -> Schema:
             "client_state_not_base64": errors.client_state_not_base64(),
         }
     needed = any(member.required for member in fields)
-    return _operation(
+    return ops.operation(
         operation_id,
         "Calls",
         summary,
-        _data("CommandResult", "The command was carried out, or had been before."),
+        ops.data("CommandResult", "The command was carried out, or had been before."),
         description=description,
-        body=_body(f"{operation_id}Request", example, required=needed),
+        body=ops.body(f"{operation_id}Request", example, required=needed),
         refusals=refusals,
     )
 
 
 def _recording_paths() -> Schema:
-    recording = _path_parameter("recording_id", "The recording.", schemas.RECORDING_ID)
+    recording = ops.path_parameter("recording_id", "The recording.", schemas.RECORDING_ID)
     filters = [
-        _query(f"filter[{name}]", f"Only recordings with this `{name}`.", {"type": "string"})
+        ops.query(f"filter[{name}]", f"Only recordings with this `{name}`.", {"type": "string"})
         for name in queries.EQUALITY_FILTERS
     ]
     filters += [
-        _query(
+        ops.query(
             f"filter[{name}][{bound}]",
             f"Only recordings whose `{name}` is at or {word} this ISO 8601 time.",
             {"type": "string", "format": "date-time"},
@@ -292,43 +295,43 @@ def _recording_paths() -> Schema:
         for name in queries.TIME_FILTERS
         for bound, word in (("gte", "after"), ("lte", "before"))
     ]
-    key = _path_parameter("key", "Key of the file.", "2026-02-03/recording/name-1770091506.mp3")
+    key = ops.path_parameter("key", "Key of the file.", "2026-02-03/recording/name-1770091506.mp3")
     signed = [
-        _query("expires", "When the link ends, as it was given.", {"type": "string"}),
-        _query("signature", "Signature of the link, as it was given.", {"type": "string"}),
+        ops.query("expires", "When the link ends, as it was given.", {"type": "string"}),
+        ops.query("signature", "Signature of the link, as it was given.", {"type": "string"}),
     ]
     return {
         "/v2/recordings": {
-            "get": _operation(
+            "get": ops.operation(
                 "ListRecordings",
                 "Recordings",
                 "List recordings",
-                _list("Recording", "Finished recordings, newest first."),
-                parameters=[*_page_parameters(), *filters],
+                ops.listing("Recording", "Finished recordings, newest first."),
+                parameters=[*ops.page_parameters(), *filters],
             )
         },
         "/v2/recordings/{recording_id}": {
             "parameters": [recording],
-            "get": _operation(
+            "get": ops.operation(
                 "RetrieveRecording",
                 "Recordings",
                 "Look up a recording",
-                _data("Recording", "The recording, with a fresh link to its file."),
+                ops.data("Recording", "The recording, with a fresh link to its file."),
             ),
-            "delete": _operation(
+            "delete": ops.operation(
                 "DeleteRecording",
                 "Recordings",
                 "Delete a recording",
-                _data("Recording", "The recording that was deleted, and its file with it."),
+                ops.data("Recording", "The recording that was deleted, and its file with it."),
             ),
         },
         "/v2/recordings/actions/delete": {
-            "post": _operation(
+            "post": ops.operation(
                 "DeleteRecordings",
                 "Recordings",
                 "Delete several recordings",
-                _answer("Done.", schemas.obj({"status": schemas.choice("Always so.", "ok")})),
-                body=_body("DeleteRecordingsRequest", {"ids": [schemas.RECORDING_ID]}),
+                ops.answer("Done.", schemas.obj({"status": schemas.choice("Always so.", "ok")})),
+                body=ops.body("DeleteRecordingsRequest", {"ids": [schemas.RECORDING_ID]}),
                 refusals={"missing_required_parameter": errors.missing("ids")},
             )
         },
@@ -354,49 +357,53 @@ def _file(operation_id: str, summary: str) -> Schema:
         "responses": {
             "200": {"description": "The file.", "content": audio},
             "206": {"description": "A part of the file.", "content": audio},
-            "403": _refusal("The link is wrong or has expired.", {"link": errors.link_refused()}),
-            "default": _refusal("Something else is wrong.", {}),
+            "403": ops.refusal(
+                "The link is wrong or has expired.", {"link": errors.link_refused()}
+            ),
+            "default": ops.refusal("Something else is wrong.", {}),
         },
     }
 
 
 def _application_paths() -> Schema:
-    application = _path_parameter("application_id", "The application.", schemas.CONNECTION_ID)
+    application = ops.path_parameter("application_id", "The application.", schemas.CONNECTION_ID)
     example = {
         "application_name": "call-router",
         "webhook_event_url": "https://example.com/telnyx",
     }
-    body = _body("ApplicationRequest", example)
+    body = ops.body("ApplicationRequest", example)
     refusals = {
         "missing_required_parameter": errors.missing("application_name"),
         "invalid_url": errors.invalid_url("webhook_event_url"),
     }
     sorts = [f"{sign}{name}" for name in queries.APPLICATION_SORTS for sign in ("", "-")]
     parameters = [
-        *_page_parameters(),
-        _query(
+        *ops.page_parameters(),
+        ops.query(
             "filter[application_name][contains]",
             "Only applications whose name holds this, in any case.",
             {"type": "string", "minLength": 3},
         ),
-        _query("sort", "Order.", {"type": "string", "enum": sorts, "default": "created_at"}),
+        ops.query("sort", "Order.", {"type": "string", "enum": sorts, "default": "created_at"}),
     ]
 
     def operation(name: str, summary: str, answer: Schema, **more: Any) -> Schema:
-        return _operation(f"{name}CallControlApplication", "Applications", summary, answer, **more)
+        return ops.operation(
+            f"{name}CallControlApplication", "Applications", summary, answer, **more
+        )
 
     return {
         "/v2/call_control_applications": {
             "get": operation(
                 "List",
                 "List applications",
-                _list("Application", "Applications."),
+                ops.listing("Application", "Applications."),
                 parameters=parameters,
             ),
             "post": operation(
                 "Create",
                 "Make an application",
-                _data("Application", "The new application.", "201"),
+                ops.data("Application", "The new application.", "201"),
                 body=body,
                 refusals=refusals,
             ),
@@ -404,48 +411,48 @@ def _application_paths() -> Schema:
         "/v2/call_control_applications/{application_id}": {
             "parameters": [application],
             "get": operation(
-                "Retrieve", "Look up an application", _data("Application", "The application.")
+                "Retrieve", "Look up an application", ops.data("Application", "The application.")
             ),
             "patch": operation(
                 "Update",
                 "Change an application",
-                _data("Application", "The application as it is now."),
+                ops.data("Application", "The application as it is now."),
                 description="What is absent stays as it is; null takes a nullable value back.",
                 body=body,
                 refusals=refusals,
             ),
             "delete": operation(
-                "Delete", "Delete an application", _data("Application", "What was deleted.")
+                "Delete", "Delete an application", ops.data("Application", "What was deleted.")
             ),
         },
     }
 
 
 def _number_paths() -> Schema:
-    address = _path_parameter("address", "A +E.164 number or a SIP user.", "+18005550100")
+    address = ops.path_parameter("address", "A +E.164 number or a SIP user.", "+18005550100")
     address["schema"] |= {"maxLength": 128} | dict(ROUTE.schema)
     return {
         "/v2/phone_numbers": {
-            "get": _operation(
+            "get": ops.operation(
                 "ListPhoneNumbers",
                 "Numbers",
                 "List numbers",
-                _list("PhoneNumber", "Numbers that have an application."),
-                parameters=_page_parameters(),
+                ops.listing("PhoneNumber", "Numbers that have an application."),
+                parameters=ops.page_parameters(),
             )
         },
         "/v2/phone_numbers/{address}": {
             "parameters": [address],
-            "patch": _operation(
+            "patch": ops.operation(
                 "UpdatePhoneNumber",
                 "Numbers",
                 "Send a number's calls to an application",
-                _data("PhoneNumber", "The number as it is now."),
+                ops.data("PhoneNumber", "The number as it is now."),
                 description=(
                     "Makes the entry if need be. Calls to a number without one go to the default "
                     "application."
                 ),
-                body=_body("PhoneNumberRequest", {"connection_id": schemas.CONNECTION_ID}),
+                body=ops.body("PhoneNumberRequest", {"connection_id": schemas.CONNECTION_ID}),
                 refusals={"invalid_connection_id": errors.unknown_connection()},
             ),
         },
@@ -457,7 +464,7 @@ def _server_paths() -> Schema:
         {"status": schemas.text("`ok` or `unavailable`.", "ok"), "reason": schemas.text("Why.")},
         required=["status"],
     )
-    up = _answer("It does.", status)["200"]
+    up = ops.answer("It does.", status)["200"]
 
     def open_to_all(operation_id: str, summary: str, responses: Schema) -> Schema:
         return {
@@ -471,14 +478,14 @@ def _server_paths() -> Schema:
         }
 
     plain = {"200": {"description": "Prometheus text.", "content": {"text/plain": {}}}}
-    busy = {"description": "Not now.", "content": {_JSON: {"schema": status}}}
+    busy = {"description": "Not now.", "content": {ops.JSON: {"schema": status}}}
     return {
         "/v2/public_key": {
-            "get": _operation(
+            "get": ops.operation(
                 "RetrievePublicKey",
                 "Server",
                 "Key that webhooks are signed with",
-                _data("PublicKey", "The public key."),
+                ops.data("PublicKey", "The public key."),
             )
         },
         "/health/live": open_to_all("Live", "Does the server run?", {"200": up}),
@@ -487,91 +494,6 @@ def _server_paths() -> Schema:
         ),
         "/metrics": open_to_all("Metrics", "Figures for Prometheus", plain),
     }
-
-
-def _operation(
-    operation_id: str,
-    tag: str,
-    summary: str,
-    answer: Schema,
-    *,
-    description: str | None = None,
-    parameters: Sequence[Schema] = (),
-    body: Schema | None = None,
-    refusals: dict[str, CallerError] | None = None,
-) -> Schema:
-    operation: Schema = {"operationId": operation_id, "tags": [tag], "summary": summary}
-    if description is not None:
-        operation["description"] = description
-    if parameters:
-        operation["parameters"] = list(parameters)
-    if body is not None:
-        operation["requestBody"] = body
-    operation["responses"] = answer | {
-        "401": _refusal("The API key is missing or wrong.", {"key": errors.unauthorized()})
-    }
-    if refusals:
-        described = "The request was understood but cannot be done as asked."
-        operation["responses"]["422"] = _refusal(described, refusals)
-    operation["responses"]["default"] = _refusal("Something else is wrong.", {})
-    return operation
-
-
-def _body(name: str, example: Schema, *, required: bool = True) -> Schema:
-    content = {_JSON: {"schema": ref(name), "examples": {"usual": {"value": example}}}}
-    return {"required": required, "content": content}
-
-
-def _answer(description: str, schema: Schema, status: str = "200") -> Schema:
-    return {status: {"description": description, "content": {_JSON: {"schema": schema}}}}
-
-
-def _data(name: str, description: str, status: str = "200") -> Schema:
-    return _answer(description, schemas.obj({"data": ref(name)}), status)
-
-
-def _list(name: str, description: str) -> Schema:
-    items = {"type": "array", "items": ref(name)}
-    return _answer(description, schemas.obj({"data": items, "meta": ref("PaginationMeta")}))
-
-
-def _refusal(description: str, examples: dict[str, CallerError]) -> Schema:
-    content: Schema = {"schema": ref("Errors")}
-    if examples:
-        content["examples"] = {
-            name: {"summary": error.faults[0].title, "value": errors.error_body(error)}
-            for name, error in examples.items()
-        }
-    return {"description": description, "content": {_JSON: content}}
-
-
-def _path_parameter(name: str, description: str, example: str) -> Schema:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": {"type": "string", "minLength": 1},
-        "example": example,
-    }
-
-
-def _query(name: str, description: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def _page_parameters() -> list[Schema]:
-    number: Schema = {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": queries.MAX_PAGE_NUMBER,
-        "default": 1,
-    }
-    size: Schema = number | {"maximum": queries.MAX_PAGE_SIZE, "default": 20}
-    return [
-        _query("page[number]", "Which page; `page_number` does as well.", number),
-        _query("page[size]", "Items on a page; `page_size` does as well.", size),
-    ]
 
 
 def _webhook(name: str) -> Schema:
@@ -597,7 +519,7 @@ def _webhook(name: str) -> Schema:
             "summary": schemas.EVENTS[name]["description"],
             "security": [],
             "parameters": headers,
-            "requestBody": {"content": {_JSON: {"schema": ref(f"Event.{name}")}}},
+            "requestBody": {"content": {ops.JSON: {"schema": ref(f"Event.{name}")}}},
             "responses": {"2XX": {"description": "Received. Anything else is tried again."}},
         }
     }

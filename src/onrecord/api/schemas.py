@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from onrecord.api.sounds import PAYLOADS
 from onrecord.calls.records import HangupCause, HangupSource
 from onrecord.wire.bodies import CHANNELS, FORMATS
 from onrecord.wire.events import RECORDING_ERROR_REASONS, SIP_HEADER_NAMES
@@ -47,14 +48,20 @@ def moment(description: str) -> Schema:
     return text(description, TIME, format="date-time")
 
 
-def obj(properties: Schema, *, required: list[str] | None = None, description: str = "") -> Schema:
-    """An object; without ``required`` all its members are always there."""
+def obj(
+    properties: Schema,
+    *,
+    required: list[str] | None = None,
+    description: str = "",
+    optional: Schema | None = None,
+) -> Schema:
+    """An object; without ``required`` all its members but the ``optional`` ones are always there."""
     schema: Schema = {"type": "object", "required": required or list(properties)}
     if required == []:
         del schema["required"]
     if description:
         schema["description"] = description
-    return schema | {"properties": properties}
+    return schema | {"properties": properties | (optional or {})}
 
 
 def array(items: Schema, description: str) -> Schema:
@@ -156,6 +163,15 @@ _URLS = obj(
     description="A link under the name of the file's format, valid for ten minutes.",
 )
 
+_TRIMMED = obj(
+    {
+        "start_millis": number("Cut off the beginning.", 1200),
+        "end_millis": number("Cut off the end.", 3100),
+        "speech": flag("Whether anything was said; if not, 100 ms are kept.", True),
+    },
+    description="What `trim-silence` cut off; not there where nothing was to be trimmed.",
+)
+
 RECORDING = obj(
     {
         "record_type": choice("Always `recording`.", "recording"),
@@ -183,7 +199,8 @@ RECORDING = obj(
         "created_at": moment("When it was made."),
         "updated_at": moment("When it last changed."),
         "download_urls": _URLS,
-    }
+    },
+    optional={"trimmed": _TRIMMED},
 )
 
 PHONE_NUMBER = obj(
@@ -219,14 +236,14 @@ META = obj(
 )
 
 
-def _event(kind: str, payload: Schema, description: str) -> Schema:
+def _event(kind: str, payload: Schema, description: str, optional: Schema | None = None) -> Schema:
     data = obj(
         {
             "record_type": choice("Always `event`.", "event"),
             "event_type": choice("What happened.", kind),
             "id": text("The event; the same in every attempt.", EVENT_ID, format="uuid"),
             "occurred_at": moment("When it happened."),
-            "payload": obj(payload),
+            "payload": obj(payload, optional=optional),
         }
     )
     meta = obj(
@@ -257,12 +274,18 @@ _QUALITY: Schema = {
         "inbound": obj(
             {
                 "jitter_max_variance": text("Largest jitter, ms.", "1.25"),
+                "jitter_packet_count": text("Packets that jitter was measured over.", "2500"),
                 "mos": text("Estimated listening quality, 1 to 4.5.", "4.41"),
                 "packet_count": text("Packets received.", "2500"),
                 "skip_packet_count": text("Packets lost on the way.", "0"),
             }
         ),
-        "outbound": obj({"packet_count": text("Packets sent.", "2500")}),
+        "outbound": obj(
+            {
+                "packet_count": text("Packets sent.", "2500"),
+                "skip_packet_count": text("Of them, lost by what the peer reported.", "0"),
+            }
+        ),
     },
 }
 
@@ -318,6 +341,7 @@ EVENTS: dict[str, Schema] = {
             "public_recording_urls": {"type": "object", "description": "Always empty."},
         },
         "A recording is finished and its file can be fetched.",
+        {"trimmed": _TRIMMED},
     ),
     "call.recording.error": _event(
         "call.recording.error",
@@ -330,3 +354,5 @@ EVENTS: dict[str, Schema] = {
         "A recording could not be finished or stored.",
     ),
 }
+for _name, (_payload, _description) in PAYLOADS.items():
+    EVENTS[_name] = _event(_name, {**_COMMON, **_payload}, _description)

@@ -6,8 +6,8 @@ which becomes 503.
 
 # ruff: noqa: D102 -- names and types say what these methods are; the use cases document themselves
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -19,21 +19,30 @@ from onrecord.calls.commands import (
     CommandResult,
     Dial,
     Hangup,
+    PlaybackStart,
+    PlaybackStop,
     RecordPause,
     RecordResume,
     RecordStart,
     RecordStop,
     Reject,
+    SendDtmf,
     Transfer,
 )
 from onrecord.calls.records import (
     Application,
+    CallEvent,
+    CallEventFilter,
+    Delivery,
+    DeliveryFilter,
     Leg,
     Page,
     PageRequest,
     PhoneNumber,
     Recording,
     RecordingFilter,
+    Transcription,
+    TranscriptionFilter,
 )
 from onrecord.core.ids import ApplicationId, RecordingId
 
@@ -56,6 +65,11 @@ class Calls(Protocol):
     async def record_stop(self, call_control_id: str, command: RecordStop) -> CommandResult: ...
     async def record_pause(self, call_control_id: str, command: RecordPause) -> CommandResult: ...
     async def record_resume(self, call_control_id: str, command: RecordResume) -> CommandResult: ...
+    async def playback_start(
+        self, call_control_id: str, command: PlaybackStart
+    ) -> CommandResult: ...
+    async def playback_stop(self, call_control_id: str, command: PlaybackStop) -> CommandResult: ...
+    async def send_dtmf(self, call_control_id: str, command: SendDtmf) -> CommandResult: ...
     async def client_state_update(
         self, call_control_id: str, command: ClientStateUpdate
     ) -> CommandResult: ...
@@ -98,6 +112,23 @@ class Keys(Protocol):
     async def check(self, presented: str) -> bool: ...
 
 
+class History(Protocol):
+    """Calls that are up, what happened to calls, and how it was told."""
+
+    async def active_calls(self, application_id: str, page: PageRequest) -> Page[Leg]: ...
+    async def call_events(self, wanted: CallEventFilter, page: PageRequest) -> Page[CallEvent]: ...
+    async def deliveries(self, wanted: DeliveryFilter, page: PageRequest) -> Page[Delivery]: ...
+    async def delivery(self, event_id: str) -> Delivery: ...
+
+
+class Transcriptions(Protocol):
+    """Transcriptions of recordings."""
+
+    async def get(self, transcription_id: str) -> Transcription: ...
+    async def list(self, wanted: TranscriptionFilter, page: PageRequest) -> Page[Transcription]: ...
+    async def delete(self, transcription_id: str) -> Transcription: ...
+
+
 class Account(Protocol):
     """What receivers of webhooks verify with."""
 
@@ -125,3 +156,7 @@ class Services:
     keys: Keys
     account: Account
     files: Files
+    history: History
+    transcriptions: Transcriptions
+    renderers: Mapping[str, Callable[[Transcription], str]] = field(default_factory=dict)
+    """A transcription as a text for people, by format: ``vtt``, ``txt``."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections.abc import Callable
 
 import structlog
 
@@ -21,8 +22,21 @@ STOP_SECS = 10.0
 class Child:
     """One supervised role. Its standard input stays open as long as we live: end of file ends it."""
 
-    def __init__(self, role: str, module: str, settings: Settings, public_url: str) -> None:
+    def __init__(
+        self,
+        role: str,
+        module: str,
+        settings: Settings,
+        public_url: str,
+        *,
+        on_start: Callable[["Child"], None] = lambda _: None,
+        on_line: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """``on_start``: called each time that it was started. ``on_line``: takes each line that it
+        writes; without it those are its figures.
+        """
         self.role = role
+        self._on_start = on_start
         self._module = module
         first = {
             "settings": settings.model_dump(mode="json", exclude={"api_key"}),
@@ -30,6 +44,7 @@ class Child:
         }
         self._first_line = json.dumps(first).encode() + b"\n"
         self._figured = Figured()
+        self._on_line = on_line or self._figured.take
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -81,6 +96,7 @@ class Child:
             await process.stdin.drain()
         log.info("child_started", child=self.role, child_pid=process.pid)
         self._process = process
+        self._on_start(self)
         return process
 
     async def _supervise(self, process: asyncio.subprocess.Process) -> None:
@@ -99,4 +115,4 @@ class Child:
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         self._figured.restart()
         while process.stdout is not None and (line := await process.stdout.readline()):
-            self._figured.take(line)
+            self._on_line(line)

@@ -1,6 +1,7 @@
 """The control process: settings -> running system. The only place that knows concrete classes."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -13,10 +14,14 @@ import uvicorn
 import uvloop
 
 from onrecord.api.app import create_api
+from onrecord.api.protocol import BoundedHttp
 from onrecord.api.services import Services
 from onrecord.app.children import Child
 from onrecord.app.folder import DataFolder, Running
+from onrecord.app.listening import Listening
 from onrecord.app.parts import Parts, database_url, open_database, open_parts
+from onrecord.app.transcripts import RENDERERS
+from onrecord.calls.media import MediaEvent
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import RecordingId
 from onrecord.core.logs import configure_logs
@@ -24,15 +29,18 @@ from onrecord.core.settings import Settings
 from onrecord.jobs.client import prepare
 from onrecord.media.plane import MediaPlane
 from onrecord.media.salvage import salvage
+from onrecord.prompts.preparing import Prompts
 from onrecord.service.applications import Applications
 from onrecord.service.calls import Calls
 from onrecord.service.edges import Edges
 from onrecord.service.files import Files
+from onrecord.service.history import History
 from onrecord.service.keys import Keys
 from onrecord.service.numbers import Numbers
 from onrecord.service.recordings import Recordings
 from onrecord.service.recovery import Recovery
 from onrecord.service.registry import Registry
+from onrecord.service.transcriptions import Transcriptions
 from onrecord.signalling.edge import Signalling
 from onrecord.sip.backend import SipEvent
 
@@ -74,6 +82,9 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         stack.push_async_callback(node.calls.close)
         folder.announce(Running(os.getpid(), http_url, node.signalling.port))
         await _greet(keys, http_url, node.signalling.port)
+        # What there is now stays: looking through it again and again would delay commands.
+        gc.collect()
+        gc.freeze()
         await _until_stopped(server, http)
 
 
@@ -82,7 +93,9 @@ class _Node:
 
     def __init__(self, parts: Parts, finish_soon: Callable[[RecordingId], None]) -> None:
         settings = parts.settings
-        self.media = MediaPlane(settings)
+        self.media = MediaPlane(settings, self._on_media_event)
+        self.listening = Listening(settings, parts.background)
+        self.prompts = Prompts(settings, parts.folder.media, parts.folder.clips)
         self.signalling = Signalling(
             bind=settings.bind,
             port=settings.sip_port,
@@ -97,11 +110,13 @@ class _Node:
                 clock=parts.clock,
                 store=parts.store,
                 media=self.media,
+                prompts=self.prompts,
                 signalling=self.signalling,
                 delivery=parts.delivery,
                 spools=parts.spools,
                 background=parts.background,
                 registry=Registry(),
+                listening=self.listening,
                 announcements=parts.announcements,
                 boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
                 finish_soon=finish_soon,
@@ -112,10 +127,16 @@ class _Node:
         # Calls is made after the signalling that it speaks through.
         self.calls.on_sip_event(event)
 
+    def _on_media_event(self, event: MediaEvent) -> None:
+        self.calls.on_media_event(event)
+
     async def start(self, stack: AsyncExitStack) -> None:
         """Media first: a call that comes in needs it."""
+        self.prompts.begin()
+        stack.push_async_callback(self.prompts.close)
         await self.media.start()
         stack.push_async_callback(self.media.close)
+        stack.push_async_callback(self.listening.close)
         await self.signalling.start()
         stack.push_async_callback(self.signalling.close)
 
@@ -149,6 +170,9 @@ def _services(parts: Parts, calls: Calls, keys: Keys) -> Services:
         keys=keys,
         account=parts.account,
         files=Files(parts.storage, parts.clock),
+        history=History(parts.store, parts.clock),
+        transcriptions=Transcriptions(parts.store),
+        renderers=RENDERERS,
     )
 
 
@@ -169,7 +193,8 @@ def _http_server(
         lifespan="off",
         timeout_keep_alive=HTTP_KEEP_ALIVE_SECS,
         backlog=HTTP_BACKLOG,
-        h11_max_incomplete_event_size=65536,
+        http=BoundedHttp,
+        ws="none",
     )
     return uvicorn.Server(config)
 

@@ -51,6 +51,16 @@ class DataFolder:
         return self.root / "recordings"
 
     @property
+    def media(self) -> Path:
+        """What ``media_name`` of playback_start names: filled by the operator."""
+        return self.root / "media"
+
+    @property
+    def clips(self) -> Path:
+        """Audio that is being played, as it is sent."""
+        return self.root / "clips"
+
+    @property
     def locks(self) -> Path:
         """One lock file per role."""
         return self.root / "locks"
@@ -63,7 +73,7 @@ class DataFolder:
     def prepare(self) -> None:
         """Make every folder; others than the owner cannot read them."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.spool, self.arena, self.recordings, self.locks):
+        for folder in (self.spool, self.arena, self.recordings, self.locks, self.media, self.clips):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager

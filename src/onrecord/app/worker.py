@@ -5,23 +5,27 @@ a line, and stays open while the control process lives.
 """
 
 import asyncio
-import ctypes
+import gc
 import json
 import signal
 import sys
 
-from onrecord import mastering
+import numpy as np
+from numpy.typing import NDArray
+
 from onrecord.app.figures import report
+from onrecord.app.parent import end_with_parent
 from onrecord.app.parts import Parts, database_url, open_parts
 from onrecord.core.ids import RecordingId
 from onrecord.core.logs import configure_logs
 from onrecord.core.settings import Settings
 from onrecord.jobs.worker import Worker
+from onrecord.mastering import Mastering
+
 from onrecord.service.finishing import Finishing
 from onrecord.service.recording import TOLD_SECS
 
-SWEEP_SECS = 2.0
-_PR_SET_PDEATHSIG = 1
+SWEEP_SECS = 5.0
 
 
 def main() -> None:
@@ -38,11 +42,6 @@ def main() -> None:
     asyncio.run(_run(settings, public_url))
 
 
-def end_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies (Linux)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 async def _run(settings: Settings, public_url: str) -> None:
     async with open_parts(settings, public_url) as parts:
         worker = _worker(parts)
@@ -52,6 +51,7 @@ async def _run(settings: Settings, public_url: str) -> None:
             asyncio.create_task(report()),
         ]
         tasks.append(asyncio.create_task(_told(worker)))
+        gc.freeze()  # what there is now stays
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -65,7 +65,7 @@ def _worker(parts: Parts) -> Worker:
     finishing = Finishing(
         store=parts.store,
         storage=parts.storage,
-        mastering=mastering,
+        mastering=Mastering(_speech_bounds),
         spools=parts.spools,
         delivery=parts.delivery,
         announcements=parts.announcements,
@@ -86,6 +86,13 @@ def _worker(parts: Parts) -> Worker:
         locks=parts.folder.locks,
         told_secs=TOLD_SECS,
     )
+
+
+def _speech_bounds(samples: NDArray[np.int16], rate: int) -> tuple[int, int] | None:
+    """The trimmer; most workers never need what it brings along."""
+    from onrecord.speech.trim import trim_bounds
+
+    return trim_bounds(samples, rate)
 
 
 async def _sweep(parts: Parts) -> None:

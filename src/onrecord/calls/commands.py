@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from onrecord.calls.media import PromptSource
 from onrecord.calls.records import Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
 
@@ -31,6 +32,8 @@ class Dial:
     """The leg stays up when the leg that it was bridged with leaves it."""
     prevent_double_bridge: bool = False
     """Hang up on the answer instead of parting the leg of ``link_to`` from another."""
+    send_digits: str = ""
+    """Sent as telephone-events once the call is answered."""
     client_state: str | None = None
     command_id: str | None = None
     webhook: WebhookTarget = field(default_factory=WebhookTarget)
@@ -106,6 +109,8 @@ class Transfer:
     park_after_unbridge: bool = False
     client_state: str | None = None
     target_client_state: str | None = None
+    send_digits: str = ""
+    """Sent to the new leg once it is answered."""
     command_id: str | None = None
     webhook: WebhookTarget | None = None
     """Of the new leg; None: that of the transferred leg."""
@@ -148,6 +153,44 @@ class RecordResume:
 
     recording_id: RecordingId | None = None
     """None: all recordings of the leg that pause."""
+    client_state: str | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStart:
+    """POST /v2/calls/{id}/actions/playback_start."""
+
+    source: PromptSource
+    loops: int | None = 1
+    """None: without end."""
+    overlay: bool = False
+    stop: str | None = None
+    """``current`` or ``all``: what is played already ends first."""
+    targets: str = "self"
+    """``self``, ``opposite`` or ``both``."""
+    client_state: str | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStop:
+    """POST /v2/calls/{id}/actions/playback_stop."""
+
+    stop: str = "all"
+    """``current`` or ``all``."""
+    overlay: bool = False
+    client_state: str | None = None
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendDtmf:
+    """POST /v2/calls/{id}/actions/send_dtmf."""
+
+    digits: str
+    """Of ``0123456789ABCD*#`` and the pauses ``w`` and ``W``."""
+    duration_ms: int = 250
     client_state: str | None = None
     command_id: str | None = None
 

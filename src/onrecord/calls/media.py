@@ -36,6 +36,8 @@ class Spoken:
     text: str
     voice: str
     language: str
+    ssml: bool = False
+    """The text is Speech Synthesis Markup Language."""
 
 
 PromptSource: TypeAlias = FromUrl | FromFolder | FromContent | Spoken
@@ -53,13 +55,11 @@ class PromptFailed(OnrecordError):  # noqa: N818 -- past tense, like the events
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A file of payloads that are ready to be sent, back to back, 20 ms each."""
+    """A file of payloads of 20 ms that are ready to be sent, each behind its length (u16, big-endian)."""
 
     path: Path
     codec: str
     """Encoding name."""
-    frame_bytes: int
-    """Of each payload."""
 
 
 @dataclass(frozen=True, slots=True)

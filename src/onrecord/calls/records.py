@@ -17,6 +17,7 @@ from onrecord.core.ids import (
     NodeId,
     RecordingId,
     SessionId,
+    TranscriptionId,
 )
 
 T = TypeVar("T")
@@ -209,6 +210,16 @@ class RecordingParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What ``trim-silence`` has cut off a file."""
+
+    start_ms: int
+    end_ms: int
+    speech: bool
+    """False: nothing was said, and all but the first moment was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One recording of one leg."""
 
@@ -234,6 +245,8 @@ class Recording:
     size_bytes: int | None = None
     file_key: str | None = None
     """Key of the finished file in the storage."""
+    trimmed: Trimmed | None = None
+    """None where the file is not trimmed."""
     failure: str | None = None
     """Why it failed, for people."""
 
@@ -331,3 +344,111 @@ class RecordingFilter:
     started_lte_ns: int | None = None
     ended_gte_ns: int | None = None
     ended_lte_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One entry of a call's history: a command, or an event with its last attempt."""
+
+    command: CommandRecord | None = None
+    event: Event | None = None
+    last: Attempt | None = None
+    """The newest attempt at the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEventFilter:
+    """Which entries of the history a list shows; None does not restrict (contract section 8.4)."""
+
+    kind: str | None = None
+    """``command`` or ``webhook``."""
+    name: str | None = None
+    call_leg_id: str | None = None
+    call_session_id: str | None = None
+    connection_id: str | None = None
+    application_name: str | None = None
+    """Part of the application's name, in any case."""
+    voice_profile: str | None = None
+    """``outbound_voice_profile_id`` of the application."""
+    from_: str | None = None
+    to: str | None = None
+    failed: bool | None = None
+    status: str | None = None
+    """``init``, ``in_progress`` or ``completed``."""
+    product: str | None = None
+    occurred_eq_ns: int | None = None
+    occurred_gt_ns: int | None = None
+    occurred_gte_ns: int | None = None
+    occurred_lt_ns: int | None = None
+    occurred_lte_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event that was sent at least once, with its attempts, first one first."""
+
+    event: Event
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries a list shows; None does not restrict."""
+
+    delivered: bool | None = None
+    types: tuple[str, ...] | None = None
+    body_contains: str | None = None
+    attempts_contain: str | None = None
+    """Part of the URL or the error of some attempt."""
+    started_gte_ns: int | None = None
+    started_lte_ns: int | None = None
+    finished_gte_ns: int | None = None
+    finished_lte_ns: int | None = None
+
+
+class TranscriptionState(StrEnum):
+    """How far a transcription is; the values are those of its ``status`` (contract section 7.4)."""
+
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What is said in one recording."""
+
+    id: TranscriptionId
+    recording_id: RecordingId
+    state: TranscriptionState
+    engine: str
+    """The engine that transcribes, or did."""
+    language: str
+    created_ns: int
+    updated_ns: int
+    text: str = ""
+    segments: tuple[Mapping[str, object], ...] = ()
+    """In order of time, each with ``start_ms``, ``end_ms``, ``channel``, ``speaker``, ``text``,
+    ``confidence`` and ``words``."""
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionFilter:
+    """Which transcriptions a list shows; None does not restrict."""
+
+    recording_id: str | None = None
+    created_gte_ns: int | None = None
+    created_lte_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StorageCredentials:
+    """Where the files of one application go instead of to this server."""
+
+    application_id: ApplicationId
+    backend: str
+    """``s3``, ``s3-generic``, ``gcs`` or ``azure``."""
+    sealed: bytes
+    """The configuration, as JSON, encrypted with a key that is not in the database."""
+    created_ns: int
+    updated_ns: int

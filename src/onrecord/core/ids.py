@@ -20,6 +20,9 @@ ApplicationId = NewType("ApplicationId", str)
 RecordingId = NewType("RecordingId", str)
 """One recording: a UUID."""
 
+TranscriptionId = NewType("TranscriptionId", str)
+"""One transcription of a recording: a UUID."""
+
 EventId = NewType("EventId", str)
 """One webhook event: a UUID that stays the same over all attempts."""
 

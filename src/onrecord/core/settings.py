@@ -88,6 +88,13 @@ class Settings(BaseSettings):
         le=15000,
         description="Time between the silent packets that keep an idle leg's NAT open.",
     )
+    rtp_relearn_secs: float = Field(
+        5.0,
+        ge=0,
+        le=600,
+        description="After so much silence a peer's audio may come from another address, if it goes on"
+        " with its stream (a NAT that changed its port); 0: never.",
+    )
     strict_channels: bool = Field(
         True, description="Refuse record_start without ``channels``; off: single is taken."
     )
@@ -133,6 +140,22 @@ class Settings(BaseSettings):
     )
     deepgram_url: str = Field(
         "https://api.deepgram.com", description="Base URL of Deepgram, hosted or your own."
+    )
+    beep_hz: int = Field(1400, ge=100, le=3400, description="Tone of record_start's ``play_beep``.")
+    beep_ms: int = Field(300, ge=20, le=5000, description="How long that beep is.")
+    beep_dbfs: float = Field(-12.0, ge=-60, le=0, description="Its peak level, dB of full scale.")
+    playback_max_bytes: int = Field(
+        20_000_000, ge=1024, description="Largest file that playback_start takes."
+    )
+    playback_max_secs: float = Field(
+        3600, gt=0, description="Longest audio that playback_start takes."
+    )
+    playback_fetch_secs: float = Field(
+        10, gt=0, le=120, description="How long fetching an ``audio_url`` may take."
+    )
+    speech_program: str = Field(
+        "espeak-ng",
+        description="eSpeak NG's program, for the speak command; empty: the server does not speak.",
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: str = Field("json", description="``json`` or ``text``.")

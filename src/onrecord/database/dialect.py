@@ -106,6 +106,11 @@ def _engine(url: str, pragmas: Sequence[str], begin: str) -> sa.Engine:
     return engine
 
 
+def json_text(column: sa.ColumnElement[str], *path: str) -> sa.ColumnElement[str]:
+    """The text at a path of member names inside a column of JSON text; null where there is none."""
+    return sa.func.json_extract(column, sa.literal_column(f"'$.{'.'.join(path)}'"))
+
+
 def insert_unless_there(table: sa.Table) -> sa.Insert:
     """An INSERT that leaves an existing row alone; its row count tells."""
     return sqlite.insert(table).on_conflict_do_nothing()

@@ -26,6 +26,10 @@ from onrecord.calls.records import (
     RecordingParams,
     RecordingState,
     StopReason,
+    StorageCredentials,
+    Transcription,
+    TranscriptionState,
+    Trimmed,
     WebhookTarget,
 )
 
@@ -206,6 +210,7 @@ def recording_row(recording: Recording) -> Columns:
         "duration_ms": recording.duration_ms,
         "size_bytes": recording.size_bytes,
         "file_key": recording.file_key,
+        "trimmed": _encode(asdict(recording.trimmed)) if recording.trimmed else None,
         "failure": recording.failure,
     }
 
@@ -234,6 +239,7 @@ def recording_record(row: Any) -> Recording:
         duration_ms=row.duration_ms,
         size_bytes=row.size_bytes,
         file_key=row.file_key,
+        trimmed=Trimmed(**json.loads(row.trimmed)) if row.trimmed else None,
         failure=row.failure,
     )
 
@@ -246,6 +252,54 @@ def command_row(command: CommandRecord) -> Columns:
 def command_record(row: Any) -> CommandRecord:
     """The record of a ``command`` row."""
     return CommandRecord(**row._mapping)  # noqa: SLF001 -- the public name of a row's columns
+
+
+def transcription_row(transcription: Transcription) -> Columns:
+    """The columns of ``transcription``."""
+    return {
+        "id": transcription.id,
+        "recording_id": transcription.recording_id,
+        "state": transcription.state.value,
+        "engine": transcription.engine,
+        "language": transcription.language,
+        "text": transcription.text,
+        "segments": _encode([dict(segment) for segment in transcription.segments]),
+        "duration_ms": transcription.duration_ms,
+        "created_ns": transcription.created_ns,
+        "updated_ns": transcription.updated_ns,
+    }
+
+
+def transcription_record(row: Any) -> Transcription:
+    """The record of a ``transcription`` row."""
+    return Transcription(
+        id=row.id,
+        recording_id=row.recording_id,
+        state=TranscriptionState(row.state),
+        engine=row.engine,
+        language=row.language,
+        text=row.text,
+        segments=tuple(json.loads(row.segments)),
+        duration_ms=row.duration_ms,
+        created_ns=row.created_ns,
+        updated_ns=row.updated_ns,
+    )
+
+
+def storage_row(credentials: StorageCredentials) -> Columns:
+    """The columns of ``storage_credentials``."""
+    return asdict(credentials)
+
+
+def storage_record(row: Any) -> StorageCredentials:
+    """The record of a ``storage_credentials`` row."""
+    return StorageCredentials(
+        application_id=row.application_id,
+        backend=row.backend,
+        sealed=bytes(row.sealed),
+        created_ns=row.created_ns,
+        updated_ns=row.updated_ns,
+    )
 
 
 def event_row(event: Event) -> Columns:

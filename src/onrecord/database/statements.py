@@ -51,7 +51,9 @@ class Prepared:
 class Selection(Generic[T]):
     """A list in pages: the statement that counts all of it and the one that reads a page."""
 
-    def __init__(self, table: sa.Table, conditions: Sequence[Any], order: Sequence[Any]) -> None:
+    def __init__(
+        self, table: sa.FromClause, conditions: Sequence[Any], order: Sequence[Any]
+    ) -> None:
         self.count = Prepared(sa.select(sa.func.count()).select_from(table).where(*conditions))
         self.rows = Prepared(
             sa.select(table)
@@ -167,6 +169,20 @@ attempts = Prepared(
     .where(*_where(tables.attempt, "event_id"))
     .order_by(tables.attempt.c.number)
 )
+
+add_transcription = _insert(tables.transcription)
+save_transcription = _update(tables.transcription)
+remove_transcription = _delete(tables.transcription, "id")
+transcription = _select(tables.transcription, "id")
+
+put_storage = Prepared(
+    _all_columns(insert_or_replace(tables.storage_credentials), tables.storage_credentials)
+)
+storage = _select(tables.storage_credentials, "application_id")
+remove_storage = _delete(tables.storage_credentials, "application_id")
+
+command = _select(tables.command, "id")
+attempt = _select(tables.attempt, "event_id", "number")
 
 secret = _select(tables.secret, "name")
 put_secret = Prepared(_all_columns(insert_or_replace(tables.secret), tables.secret))

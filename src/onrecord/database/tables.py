@@ -162,6 +162,7 @@ recording = Table(
     Column("duration_ms", BigInteger),
     Column("size_bytes", BigInteger),
     Column("file_key", Text),
+    Column("trimmed", Text),
     Column("failure", Text),
     Index(
         "recording_unfinished",
@@ -222,6 +223,43 @@ attempt = Table(
     Column("status", Integer),
     Column("error", Text),
     Column("request_headers", Text, nullable=False),
+)
+
+transcription = Table(
+    "transcription",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column(
+        "recording_id",
+        Text,
+        ForeignKey("recording.id", ondelete="CASCADE", name="transcription_recording"),
+        nullable=False,
+    ),
+    Column("state", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("segments", Text, nullable=False),
+    Column("duration_ms", BigInteger),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Index("transcription_newest", "created_ns", "id"),
+    Index("transcription_by_recording", "recording_id", "created_ns"),
+)
+
+storage_credentials = Table(
+    "storage_credentials",
+    metadata,
+    Column(
+        "application_id",
+        Text,
+        ForeignKey("application.id", ondelete="CASCADE", name="storage_credentials_application"),
+        primary_key=True,
+    ),
+    Column("backend", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
 )
 
 secret = Table(

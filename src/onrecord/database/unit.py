@@ -9,7 +9,11 @@ from onrecord.calls.records import (
     ApiKey,
     Application,
     Attempt,
+    CallEvent,
+    CallEventFilter,
     CommandRecord,
+    Delivery,
+    DeliveryFilter,
     Event,
     Leg,
     Page,
@@ -17,9 +21,12 @@ from onrecord.calls.records import (
     PhoneNumber,
     Recording,
     RecordingFilter,
+    StorageCredentials,
+    Transcription,
+    TranscriptionFilter,
 )
 from onrecord.core.ids import ApplicationId, EventId, LegId, NodeId, RecordingId
-from onrecord.database import rows, statements
+from onrecord.database import lists, rows, statements
 from onrecord.database.statements import Prepared, Selection
 
 T = TypeVar("T")
@@ -102,7 +109,7 @@ class SqlUnit:
                 without ``-`` before it.
         """
         selection = statements.applications[sort, name_contains is not None]
-        values = {"pattern": _pattern(name_contains or "")}
+        values = {"pattern": lists.pattern((name_contains or "").casefold())}
         return self._page(selection, rows.application_record, page, values)
 
     def put_number(self, number: PhoneNumber) -> None:
@@ -145,6 +152,67 @@ class SqlUnit:
         """Whether ``command_id`` was seen in ``scope``."""
         values = {"scope": scope, "command_id": command_id}
         return statements.has_command.run(self._connection, values).first() is not None
+
+    def active_legs(self, application_id: str, page: PageRequest) -> Page[Leg]:
+        """One page of the application's legs that have not ended, oldest first."""
+        values = {"application_id": application_id}
+        return self._page(lists.active_legs, rows.leg_record, page, values)
+
+    def call_events(self, wanted: CallEventFilter, page: PageRequest) -> Page[CallEvent]:
+        """One page of the history, oldest first."""
+        selection, values = lists.call_events(wanted)
+        return self._page(selection, self._call_event, page, values)
+
+    def _call_event(self, entry: Any) -> CallEvent:
+        if entry.kind == lists.COMMAND:
+            return CallEvent(self._one(statements.command, rows.command_record, id=entry.id))
+        event = self._one(statements.event, rows.event_record, id=entry.id)
+        newest = {"event_id": entry.id, "number": event.attempts if event else 0}
+        last = self._one(statements.attempt, rows.attempt_record, **newest)
+        return CallEvent(event=event, last=last)
+
+    def deliveries(self, wanted: DeliveryFilter, page: PageRequest) -> Page[Delivery]:
+        """One page of the events that were sent at least once, newest first."""
+        selection, values = lists.deliveries(wanted)
+
+        def record(row: Any) -> Delivery:
+            event = rows.event_record(row)
+            return Delivery(event, tuple(self.attempts(event.id)))
+
+        return self._page(selection, record, page, values)
+
+    def add_transcription(self, transcription: Transcription) -> None:
+        """Insert."""
+        statements.add_transcription.run(self._connection, rows.transcription_row(transcription))
+
+    def save_transcription(self, transcription: Transcription) -> None:
+        """Replace the whole row."""
+        self._save(statements.save_transcription, rows.transcription_row(transcription))
+
+    def remove_transcription(self, transcription_id: str) -> None:
+        """Delete; what is not there is deleted already."""
+        statements.remove_transcription.run(self._connection, {"id": transcription_id})
+
+    def transcription(self, transcription_id: str) -> Transcription | None:
+        """The transcription of this id."""
+        return self._one(statements.transcription, rows.transcription_record, id=transcription_id)
+
+    def transcriptions(self, wanted: TranscriptionFilter, page: PageRequest) -> Page[Transcription]:
+        """One page, newest first."""
+        selection, values = lists.transcriptions(wanted)
+        return self._page(selection, rows.transcription_record, page, values)
+
+    def put_storage(self, credentials: StorageCredentials) -> None:
+        """Insert or replace."""
+        statements.put_storage.run(self._connection, rows.storage_row(credentials))
+
+    def storage(self, application_id: str) -> StorageCredentials | None:
+        """Where the application's files go, if not to this server."""
+        return self._one(statements.storage, rows.storage_record, application_id=application_id)
+
+    def remove_storage(self, application_id: str) -> None:
+        """Delete; what is not there is deleted already."""
+        statements.remove_storage.run(self._connection, {"application_id": application_id})
 
     def add_recording(self, recording: Recording) -> None:
         """Insert."""
@@ -250,10 +318,3 @@ class SqlUnit:
         found = selection.rows.run(self._connection, {**values, **window}).fetchall()
         items = tuple(record(row) for row in found)
         return Page(items=items, number=page.number, size=page.size, total=total)
-
-
-def _pattern(text: str) -> str:
-    folded = text.casefold()
-    for special in ("\\", "%", "_"):
-        folded = folded.replace(special, "\\" + special)
-    return f"%{folded}%"

@@ -14,6 +14,7 @@ import httpx
 from rich.console import Console
 
 from onrecord.app.folder import DataFolder, Running
+from onrecord.core.logs import configure_logs
 from onrecord.demo.scene import run
 
 START_SECS = 30.0
@@ -23,6 +24,7 @@ STOP_SECS = 15.0
 async def show(output: Path, *, keep: bool) -> int:
     """Play the demo; returns the exit code. With ``keep`` the server stays until it is interrupted."""
     console = Console()
+    configure_logs("warning", "text", "demo")
     await asyncio.to_thread(output.mkdir, parents=True, exist_ok=True)
     api_key = f"KEY{secrets.token_urlsafe(24)}"
     with contextlib.ExitStack() as stack:

@@ -1,5 +1,6 @@
 """Spools to finished files: the timeline's samples, mixed or side by side, as WAV or MP3."""
 
-from onrecord.mastering.master import Mastered, MasteringError, master
+from onrecord.mastering.master import Master, Mastering, master
+from onrecord.mastering.mastered import Mastered, MasteringError
 
-__all__ = ["Mastered", "MasteringError", "master"]
+__all__ = ["Master", "Mastered", "Mastering", "MasteringError", "master"]

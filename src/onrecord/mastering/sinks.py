@@ -2,14 +2,15 @@
 
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onrecord.audio.mp3 import Mp3Writer
 from onrecord.audio.wav import MAX_DATA_BYTES, SAMPLE_BYTES, wav_header
+
+SETTLE_BYTES: Final = 1 << 22
 
 
 class TooLongError(Exception):
@@ -82,29 +83,33 @@ class Mp3Sink:
 class WholeFile:
     """A file that gets its name only once all of it is on the disk.
 
-    Entered, it is ``<name>.part`` in the same folder, replacing what an earlier try left. Left
-    without an error it is synced, renamed, and the folder synced; otherwise it is removed.
+    Until then it is ``<name>.part`` in the same folder, in place of what an earlier try left.
     """
 
     def __init__(self, target: Path) -> None:
+        """Open it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
         self._target = target
         self._part = target.with_name(target.name + ".part")
-        self.file: IO[bytes]
+        self.file: IO[bytes] = self._part.open("w+b")
+        self._settled = 0
 
-    def __enter__(self) -> Self:
-        self.file = self._part.open("wb")
-        return self
+    def settle(self) -> None:
+        """Have what was written put on the disk, if that is much; so :meth:`keep` has little to wait for."""
+        if self.file.tell() - self._settled >= SETTLE_BYTES:
+            self._settled = self.file.tell()
+            self.file.flush()
+            os.fdatasync(self.file.fileno())
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self.file.close()
-            self._part.unlink(missing_ok=True)
-            return
+    def keep(self) -> None:
+        """Sync, close, rename, and sync the folder.
+
+        Raises:
+            OSError: the disk refused; the target is as it was before.
+        """
         with self.file:
             self.file.flush()
             os.fsync(self.file.fileno())
@@ -114,3 +119,8 @@ class WholeFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def discard(self) -> None:
+        """Close and remove it; the target is as it was before. After :meth:`keep` nothing is left to do."""
+        self.file.close()
+        self._part.unlink(missing_ok=True)

@@ -35,6 +35,8 @@ TICKS = 16_384
 TICK_MARGIN = 1024
 """So many marks fit whenever :meth:`Arena.has_room` says so."""
 STREAM_SHIFT = 16
+LEG_SHIFT = STREAM_SHIFT + 1
+"""A leg has two streams, which are neighbours."""
 SIZE_MASK = 0xFFFF
 FILE_NAME = "arena"
 
@@ -124,9 +126,15 @@ class ArenaView:
 
     def rows(self, used: int | None = None) -> Rows:
         """The datagrams in the first ``used`` slots, by default in all."""
+        return self._rows(np.flatnonzero(self.meta[:used]))
+
+    def rows_of(self, leg_index: int, used: int) -> Rows:
+        """Those of both streams of one leg."""
         meta = self.meta[:used]
-        slot = np.flatnonzero(meta)
-        held = meta[slot]
+        return self._rows(np.flatnonzero((meta >> LEG_SHIFT == leg_index) & (meta != 0)))
+
+    def _rows(self, slot: NDArray[np.int64]) -> Rows:
+        held = self.meta[slot]
         count = int(self._count[0])
         sweep = np.searchsorted(self._tick_first[:count], slot, side="right") - 1
         arrival = self._tick_at[sweep] if count else np.zeros(len(slot), np.int64)
@@ -201,6 +209,10 @@ class Arena:
     def rows(self) -> Rows:
         """All datagrams that no fold has taken."""
         return self.view.rows(self.used)
+
+    def rows_of(self, leg_index: int) -> Rows:
+        """Those of both streams of one leg."""
+        return self.view.rows_of(leg_index, self.used)
 
     def forget(self, rows: Rows) -> None:
         """Take rows out; what they held is in the spools."""

@@ -14,7 +14,15 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from onrecord.media.arena import PITCH, SLOT_BYTES, STREAM_SHIFT, Arena, ArenaView, Rows
+from onrecord.media.arena import (
+    PITCH,
+    SIZE_MASK,
+    SLOT_BYTES,
+    STREAM_SHIFT,
+    Arena,
+    ArenaView,
+    Rows,
+)
 from onrecord.rtp.header import RtpHeaders, parse_headers
 from onrecord.rtp.reception import Batch, ReceptionTable
 from onrecord.spool.format import INBOUND, OUTBOUND, encode_fact, encode_packets
@@ -25,6 +33,10 @@ MAX_STREAMS = 1 << 16
 
 _JOURNAL_LIMIT = 10_000
 """Lines after which the journal is written anew."""
+_LONGEST_EVENT = 64
+"""Bytes of a datagram with telephone-events (RFC 4733 §2.3), extensions and SRTP's tag included."""
+_MOST_EVENT_TYPES = 2
+"""A leg may announce telephone-events once for each clock rate of its codecs."""
 _NO_TYPE = 255
 """No packet has this payload type."""
 _RTCP_TYPES = range(72, 77)
@@ -51,6 +63,10 @@ class Recording:
     """The last write did not succeed: reported once per run of failures."""
     paused: bool = False
     """Nothing of its streams is kept."""
+    live: bool = False
+    """Somebody follows its spool while it grows."""
+    quiet: bool = True
+    """Nothing was written since the last :meth:`Capture.fold_live`."""
 
     @property
     def streams(self) -> Iterator[tuple[int, int]]:
@@ -177,15 +193,17 @@ class Capture:
         self.digit_heard: Callable[[int, int, int, bytes], None] = lambda *_: None
         """Called with leg index, SSRC, timestamp and payload of each telephone-event received."""
         self._journal = Journal(folder)
-        self._event_type = np.full(MAX_STREAMS, _NO_TYPE, np.uint8)
+        self._event_types = np.full((MAX_STREAMS, _MOST_EVENT_TYPES), _NO_TYPE, np.uint8)
         self._listened = 0
         self._by_stream: dict[int, list[tuple[Recording, int]]] = {}
         self._recorded = np.zeros(MAX_STREAMS, np.bool_)
+        self._live: dict[str, Recording] = {}
+        self._is_live = np.zeros(MAX_STREAMS, np.bool_)
 
-    def listen_for(self, leg_index: int, payload_type: int | None) -> None:
-        """Tell the telephone-events that the leg receives under this payload type; None: no more."""
-        kind = _NO_TYPE if payload_type is None else payload_type
-        self._event_type[2 * leg_index + INBOUND] = kind
+    def listen_for(self, leg_index: int, payload_types: Sequence[int]) -> None:
+        """Tell the telephone-events that the leg receives under these payload types from now on."""
+        chosen = [*payload_types, *[_NO_TYPE] * _MOST_EVENT_TYPES][:_MOST_EVENT_TYPES]
+        self._event_types[2 * leg_index + INBOUND] = chosen
 
     def listen(self) -> None:
         """Fold the legs that have received telephone-events since the last time: a digit cannot wait."""
@@ -193,11 +211,17 @@ class Capture:
         first = self._listened if self._listened <= arena.used else 0
         self._listened = arena.used
         held = arena.view.meta[first : arena.used]
-        slot = np.flatnonzero(held)
+        size = held & SIZE_MASK
+        # Audio is longer: its slots, which are out of the processor's caches by now, are not looked at.
+        slot = np.flatnonzero((size > 0) & (size <= _LONGEST_EVENT))
+        if not len(slot):
+            return
         stream = held[slot] >> STREAM_SHIFT
         kinds = arena.view.flat[(slot + first) * PITCH + 1] & 0x7F
-        for leg_index in np.unique(stream[self._event_type[stream] == kinds] >> 1).tolist():
-            self.fold_leg(leg_index)
+        events = self._are_events(stream, kinds)
+        if events.any():
+            for leg_index in np.unique(stream[events] >> 1).tolist():
+                self.fold_leg(leg_index)
 
     def is_recorded(self, stream: int) -> bool:
         """Whether a recording keeps the stream."""
@@ -212,6 +236,8 @@ class Capture:
         self.fold_leg(recording.leg_index)
         recording.writer.append(encode_fact(kind, recording.started_ns, fact))
         self.recordings[recording.id] = recording
+        if recording.live:
+            self._live[recording.id] = recording
         if not recording.paused:
             self._attach(recording)
 
@@ -245,6 +271,7 @@ class Capture:
         """
         self.fold_leg(recording.leg_index)
         del self.recordings[recording.id]
+        self._live.pop(recording.id, None)
         if not recording.paused:
             self._detach(recording)
         try:
@@ -254,9 +281,12 @@ class Capture:
 
     def note(self, leg_index: int, kind: str, at_ns: int, fact: Mapping[str, object]) -> None:
         """Write a fact to every recording of a leg, behind what it received before."""
+        recordings = self.of_leg(leg_index)
+        if not recordings:
+            return
         self.fold_leg(leg_index)
         record = encode_fact(kind, at_ns, fact)
-        for recording in self.of_leg(leg_index):
+        for recording in recordings:
             self._append(recording, [record], 0)
 
     def tell(self, recording: Recording, kind: str, at_ns: int, fact: Mapping[str, object]) -> None:
@@ -274,10 +304,25 @@ class Capture:
         self.arena.reset()
         self.counts.folds += 1
 
+    def fold_live(self, now_ns: int) -> None:
+        """Move out what is listened to; a spool that gets nothing of it is told the time.
+
+        So whoever follows it can tell silence from what has not been written yet.
+        """
+        if not self._live:
+            return
+        rows = self.arena.rows()
+        rows = rows.only(self._is_live[rows.stream])
+        self._take(rows)
+        self.arena.forget(rows)
+        for recording in self._live.values():
+            if recording.quiet and not recording.paused:
+                self._append(recording, [encode_fact("clock", now_ns)], 0)
+            recording.quiet = True
+
     def fold_leg(self, leg_index: int) -> None:
         """Move one leg's rows out, so that what changes now does not touch what came before."""
-        rows = self.arena.rows()
-        rows = rows.only(rows.stream >> 1 == leg_index)
+        rows = self.arena.rows_of(leg_index)
         self._take(rows)
         self.arena.forget(rows)
 
@@ -313,8 +358,15 @@ class Capture:
         )
         self.reception.update(batch)
 
+    def _are_events(
+        self, stream: NDArray[np.integer], payload_type: NDArray[np.integer]
+    ) -> NDArray[np.bool_]:
+        kinds = self._event_types[stream]
+        fits: NDArray[np.bool_] = np.any(kinds == payload_type[:, None], axis=1)
+        return fits
+
     def _tell_digits(self, rows: Rows, headers: RtpHeaders) -> None:
-        events = headers.valid & (self._event_type[rows.stream] == headers.payload_type)
+        events = headers.valid & self._are_events(rows.stream, headers.payload_type)
         for row in np.flatnonzero(events).tolist():
             at, size = int(headers.payload_start[row]), int(headers.payload_bytes[row])
             self.digit_heard(
@@ -348,7 +400,7 @@ class Capture:
             recording.failed = True
         else:
             self.counts.written += rows
-            recording.failed = False
+            recording.failed = recording.quiet = False
 
     def _attach(self, recording: Recording) -> None:
         for stream, track in recording.streams:
@@ -365,4 +417,5 @@ class Capture:
         if not kept:
             self._by_stream.pop(stream, None)
         self._recorded[stream] = bool(kept)
+        self._is_live[stream] = any(recording.live for recording, _ in kept)
         self._journal.put(stream, [(str(r.writer.path), track) for r, track in kept])

@@ -138,6 +138,7 @@ def _start(
         tick_ms=settings.tick_ms,
         fold_ms=settings.fold_ms,
         idle_packet_ms=settings.idle_packet_ms,
+        relearn_ms=round(settings.rtp_relearn_secs * 1000),
         log_level=settings.log_level,
         log_format=settings.log_format,
     )

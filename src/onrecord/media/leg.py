@@ -2,7 +2,9 @@
 
 Whom it listens to (RTP bleed): until a source is known the leg *learns*; it accepts the
 negotiated address, or the first source that sends RTP of a negotiated payload type (peers behind
-NAT send from elsewhere). From then on the kernel drops what anybody else sends.
+NAT send from elsewhere). From then on the kernel drops what anybody else sends. A source that has
+fallen silent may come back from elsewhere (its NAT gave it another port): then what goes on with its
+SSRC and sequence numbers is taken for it, which a stranger cannot know.
 """
 
 import contextlib
@@ -22,9 +24,9 @@ from onrecord.media.outbound import (
 from onrecord.media.player import Player
 from onrecord.media.sockets import Address, lock, peer_of, unlock
 from onrecord.media.srtp import Protection, Rollover
-from onrecord.media.transcoding import Transcoder
 from onrecord.rtp.header import FIXED_HEADER_BYTES
 from onrecord.rtp.header import VERSION as RTP_VERSION
+from onrecord.rtp.reception import Heard
 from onrecord.rtp.rtcp import (
     Goodbye,
     ReceiverReport,
@@ -60,12 +62,14 @@ class MediaLeg:
         self.media: Media | None = None
         self.source: Address | None = peer_of(rtp)
         """Whom it is locked to."""
+        self.lost: Heard | None = None
+        """Its source has fallen silent after this packet and may be another one now."""
         self.peer: MediaLeg | None = None
         """Where what it receives is passed on."""
         self.mapping: Mapping[int, Mapped] = {}
         """How its payload types are passed on to ``peer``; empty when nothing may be."""
-        self.transcoder: Transcoder | None = None
-        """What it receives goes through this on the way to ``peer``."""
+        self.transcoded: int | None = None
+        """Number of the transcoding that what it receives goes through on the way to ``peer``."""
         self.convertible: frozenset[int] = frozenset()
         """Payload types for which :meth:`transcode` is called when the first packet comes."""
         self.protection: Protection | None = None
@@ -76,6 +80,8 @@ class MediaLeg:
         self.listener = EventListener()
         self.out = OutboundStream(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
         self.round_trip_ms: float | None = None
+        self.sent_lost = 0
+        """Packets of ours that the peer misses, by its last report."""
         self._cname = f"{secrets.token_hex(8)}@onrecord"
         self._rtcp_source: Address | None = None
         self._last_sr = 0
@@ -122,7 +128,7 @@ class MediaLeg:
             self.protection.renew(media.srtp)
         self.out.clock_rate = media.send_codec.clock_rate
         if before is not None and before.remote != media.remote:
-            self._rtcp_source = None
+            self._rtcp_source = self.lost = None
             if self.source is not None:
                 unlock(self.rtp)
                 self.source = None
@@ -130,7 +136,7 @@ class MediaLeg:
     def route(self) -> None:
         """Work out anew what is passed on to ``peer``, after either side's media changed."""
         source, target = self.media, self.peer
-        self.mapping, self.transcoder, self.convertible = {}, None, frozenset()
+        self.mapping, self.transcoded, self.convertible = {}, None, frozenset()
         if source is None or target is None or target.media is None:
             return
         if not (self.may_receive and target.may_send):
@@ -138,18 +144,15 @@ class MediaLeg:
         self.mapping = payload_map(source, target.media)
         self.convertible = needing_transcoder(source, target.media)
 
-    def transcode(self) -> Transcoder:
-        """Have all that is passed on go through a transcoder until the next :meth:`route`."""
-        if self.media is None or self.peer is None or self.peer.media is None:
-            raise LookupError("there is nobody to transcode for")
-        self.transcoder = Transcoder(self.media, self.peer.media)
-        self.mapping, self.convertible = passing_map(self.peer.media), frozenset()
-        return self.transcoder
+    def transcode(self, number: int, target: Media) -> None:
+        """Have all that is passed on go through a transcoding until the next :meth:`route`."""
+        self.transcoded = number
+        self.mapping, self.convertible = passing_map(target), frozenset()
 
     def accepts(self, datagram: memoryview, source: Address) -> bool:
         """Whether a datagram may be kept while it learns; locks to its source if so."""
         if self.source is not None:
-            return source == self.source
+            return source == self.source or self._comes_back(datagram, source)
         media = self.media
         if media is None or len(datagram) < FIXED_HEADER_BYTES or datagram[0] >> 6 != RTP_VERSION:
             return False
@@ -159,6 +162,34 @@ class MediaLeg:
         if lock(self.rtp, source):
             self.source = source
         return self.source is not None
+
+    @property
+    def is_locked(self) -> bool:
+        """The kernel lets through what its source sends and nothing else."""
+        return self.source is not None and self.lost is None
+
+    def doubt(self, last: Heard) -> None:
+        """Listen to all again, as nothing came from the source after ``last``."""
+        unlock(self.rtp)
+        self.lost = last
+
+    def trust(self) -> bool:
+        """Lock to the source again, which is back; False when the kernel refuses it."""
+        if self.source is None or not lock(self.rtp, self.source):
+            return False
+        self.lost = None
+        return True
+
+    def _comes_back(self, datagram: memoryview, source: Address) -> bool:
+        """Whether a packet from elsewhere goes on with the stream that broke off; then it moves there."""
+        if self.lost is None or self.media is None or len(datagram) < FIXED_HEADER_BYTES:
+            return False
+        known = datagram[0] >> 6 == RTP_VERSION and datagram[1] & 0x7F in self.media.payload_types
+        sequence, ssrc = int.from_bytes(datagram[2:4], "big"), int.from_bytes(datagram[8:12], "big")
+        if not known or not self.lost.continues(ssrc, sequence):
+            return False
+        self.source, self._rtcp_source = source, None
+        return True
 
     def send(self, datagram: bytes) -> bool:
         """Send to the learnt source or else to the negotiated address; False when it failed."""
@@ -228,8 +259,10 @@ class MediaLeg:
         self.rtcp.close()
 
     def _send(self, datagram: bytes) -> None:
-        if self.source is not None:
+        if self.is_locked:
             self.rtp.send(datagram)
+        elif self.source is not None:
+            self.rtp.sendto(datagram, self.source)
         elif self.media is not None:
             self.rtp.sendto(datagram, (self.media.remote.host, self.media.remote.port))
 
@@ -251,6 +284,7 @@ class MediaLeg:
             if isinstance(packet, SenderReport | ReceiverReport):
                 for block in packet.blocks:
                     if block.ssrc == self.out.ssrc:
+                        self.sent_lost = max(block.cumulative_lost, 0)
                         trip = round_trip_ms(block, time.time_ns())
                         self.round_trip_ms = self.round_trip_ms if trip is None else trip
 

@@ -1,7 +1,7 @@
 """What the control process and a media process say to each other, as JSON.
 
 Requests carry ``id`` and ``op``; the reply carries the ``id`` and ``result`` or ``error``. Without
-an ``id`` a media process says ``ready`` once, every second ``counts`` and ``legs``, and when it
+an ``id`` a media process says ``ready`` once, every second ``counts``, now and then ``legs``, and when it
 happens that a ``leg`` has heard a ``digit``, or that a ``playback`` has ``started`` or had an ``outcome``.
 """
 
@@ -53,7 +53,7 @@ def decode_media(value: dict[str, Any]) -> Media:
 
 def encode_clip(clip: Clip) -> dict[str, Any]:
     """A :class:`Clip` as JSON can hold it."""
-    return {"path": str(clip.path), "codec": clip.codec, "frame_bytes": clip.frame_bytes}
+    return {"path": str(clip.path), "codec": clip.codec}
 
 
 def encode_beep(beep: Beep | None) -> dict[str, Any] | None:
@@ -82,6 +82,7 @@ def joined(earlier: LegStats, later: LegStats) -> LegStats:
         packets_received=earlier.packets_received + later.packets_received,
         packets_lost=earlier.packets_lost + later.packets_lost,
         packets_sent=earlier.packets_sent + later.packets_sent,
+        packets_sent_lost=earlier.packets_sent_lost + later.packets_sent_lost,
         jitter_max_ms=max(earlier.jitter_max_ms, later.jitter_max_ms),
         first_packet_ns=later.first_packet_ns if first is None else first,
         round_trip_ms=earlier.round_trip_ms if trip is None else trip,

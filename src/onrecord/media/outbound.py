@@ -16,7 +16,6 @@ from onrecord.rtp.header import FIXED_HEADER_BYTES, build_packet
 from onrecord.sdp.negotiation import Codec, Media
 
 SILENT_FRAME_NS = 20 * NS_PER_MS
-TELEPHONE_EVENT = "TELEPHONE-EVENT"
 
 _HEADER = struct.Struct("!BBHII")
 _PLAIN = 0x80
@@ -162,6 +161,7 @@ class OutboundStream:
         """A telephone-event of our own that began at ``timestamp``, as the next packet (RFC 4733)."""
         sequence = self._sequence + 1 & 0xFFFF
         self._source = None
+        self._timestamp_ns = self._timestamp_ns or now_ns  # time goes on from the first packet
         self._sent(sequence, None, len(payload), now_ns)
         return build_packet(payload_type, sequence, timestamp, self.ssrc, marker, payload)
 

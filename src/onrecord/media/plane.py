@@ -308,9 +308,10 @@ class MediaPlane:
         """
         self._leg(leg)
         self._playbacks.add((leg, playback))
-        asked = {"leg": leg, "playback": playback, "loops": loops}
         try:
-            await self._request("play", **asked, **encode_clip(clip))
+            await self._request(
+                "play", leg=leg, playback=playback, loops=loops, **encode_clip(clip)
+            )
         except MediaError:
             self._playbacks.discard((leg, playback))
             raise
@@ -371,6 +372,7 @@ class MediaPlane:
             "track": capture.header.track,
             "resumed": capture.began,
             "paused": capture.paused,
+            "live": capture.header.timeout_secs > 0,
             "beep": None if capture.began else encode_beep(capture.beep),
         }
 
@@ -393,13 +395,11 @@ class MediaPlane:
         if "id" in message:
             self._replied(message)
         elif "legs" in message:
-            for name, figures in message["legs"].items():
-                if name in self._legs:
-                    self._legs[LegId(name)].latest = decode_stats(figures)
+            self._reported(message["legs"])
         elif "rollovers" in message:
-            for name, at in message["rollovers"].items():
+            for name, *come in message["rollovers"]:
                 if name in self._legs:
-                    self._legs[LegId(name)].rollover = at
+                    self._legs[name].rollover = come
         elif "counts" in message:
             self._count({"received": message["counts"]["received"], **message["dropped"]})
         elif "digit" in message:
@@ -415,6 +415,11 @@ class MediaPlane:
             return
         self._playbacks.discard((leg, playback))
         self._on_event(PlaybackEnded(leg, playback, outcome))
+
+    def _reported(self, legs: dict[LegId, dict[str, Any]]) -> None:
+        for name, figures in legs.items():
+            if name in self._legs:
+                self._legs[name].latest = decode_stats(figures)
 
     def _replied(self, message: dict[str, Any]) -> None:
         request = self._requests.get(message["id"])

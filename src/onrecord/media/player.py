@@ -12,9 +12,8 @@ from onrecord.core.units import NS_PER_MS
 from onrecord.rtp.telephone_event import event_payload
 
 FRAME_NS = 20 * NS_PER_MS
+LENGTH_BYTES = 2
 _FRAME_MS = 20
-_UNITS_PER_MS = 8
-"""Telephone-events count time at 8 kHz."""
 _END_REPEATS = 2
 """The packet that ends an event is sent so many times more (RFC 4733 §2.5.1.4)."""
 _AFTER_DIGIT = 5
@@ -25,16 +24,13 @@ _PAUSE_FRAMES = {"w": 25, "W": 50}
 class MappedClip:
     """A clip that is being played, or waits for it."""
 
-    def __init__(
-        self, playback: str, path: Path, codec: str, frame_bytes: int, loops: int | None
-    ) -> None:
+    def __init__(self, playback: str, path: Path, codec: str, loops: int | None) -> None:
         """Map the file; it may be removed afterwards.
 
         Args:
             playback: What it is called.
-            path: Payloads of ``frame_bytes`` each, at least one.
+            path: At least one payload, each behind its length.
             codec: Encoding name of the payloads.
-            frame_bytes: Bytes of one payload.
             loops: How often it is played; None: without end.
 
         Raises:
@@ -44,7 +40,6 @@ class MappedClip:
         self.playback = playback
         self.codec = codec
         self.started = False
-        self._frame_bytes = frame_bytes
         self._loops = loops
         self._at = 0
         with path.open("rb") as file:
@@ -57,9 +52,10 @@ class MappedClip:
 
     def take(self) -> bytes:
         """The next payload; must not be called when it is over."""
-        payload = self._data[self._at : self._at + self._frame_bytes]
-        self._at += self._frame_bytes
-        if self._at + self._frame_bytes > len(self._data):
+        first = self._at + LENGTH_BYTES
+        self._at = first + int.from_bytes(self._data[self._at : first], "big")
+        payload = self._data[first : self._at]
+        if self._at >= len(self._data):
             self._at = 0
             if self._loops is not None:
                 self._loops -= 1
@@ -80,8 +76,8 @@ class Key:
     """Frames that the key is down."""
     length: int
     """Frames until the next key."""
-    duration: int
-    """Of the whole event, timestamp units."""
+    duration_ms: int
+    """Of the whole event."""
     at: int = 0
     timestamp: int = 0
 
@@ -90,13 +86,13 @@ class Key:
         """Its packets are being sent, which nothing else may interrupt."""
         return self.digit is not None and self.at < self.sounding + _END_REPEATS
 
-    def payload(self) -> bytes | None:
+    def payload(self, units_per_ms: int) -> bytes | None:
         """The telephone-event to send in this frame, or None."""
         if self.digit is None or not self.audible:
             return None
         ended = self.at >= self.sounding - 1
-        elapsed = (self.at + 1) * _FRAME_MS * _UNITS_PER_MS
-        return event_payload(self.digit, self.duration if ended else elapsed, ended=ended)
+        elapsed_ms = self.duration_ms if ended else (self.at + 1) * _FRAME_MS
+        return event_payload(self.digit, elapsed_ms * units_per_ms, ended=ended)
 
 
 def keys(digits: str, duration_ms: int) -> list[Key]:
@@ -105,7 +101,7 @@ def keys(digits: str, duration_ms: int) -> list[Key]:
     return [
         Key(None, 0, _PAUSE_FRAMES[digit], 0)
         if digit in _PAUSE_FRAMES
-        else Key(digit, sounding, sounding + _AFTER_DIGIT, duration_ms * _UNITS_PER_MS)
+        else Key(digit, sounding, sounding + _AFTER_DIGIT, duration_ms)
         for digit in digits
     ]
 

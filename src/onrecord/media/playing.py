@@ -16,12 +16,15 @@ from onrecord.media.leg import MediaLeg
 from onrecord.media.outbound import translated
 from onrecord.media.player import FRAME_NS, MappedClip, keys
 from onrecord.media.receiver import Receiver
+from onrecord.sdp.codecs import TELEPHONE_EVENT
 from onrecord.sdp.negotiation import Media
 
 log = structlog.get_logger()
 
 LATE_NS = 40 * NS_PER_MS
 """Frames that are later than that are not made up for: the playback goes on from now."""
+
+MS_PER_S = 1000
 
 _BEEP = "beep"
 
@@ -146,9 +149,12 @@ class Playing:
             self._play_clip(leg, player.clips[0], now_ns)
 
     def _send_key(self, leg: MediaLeg, media: Media, now_ns: int) -> None:
-        key = leg.player.keys[0]
-        payload, number = key.payload(), media.telephone_event_payload_type
-        if payload is None or number is None or not leg.may_send:
+        key, number = leg.player.keys[0], media.telephone_event_payload_type
+        if number is None or not leg.may_send:
+            return
+        codec = media.payload_types.get(number, TELEPHONE_EVENT)
+        payload = key.payload(codec.clock_rate // MS_PER_S)
+        if payload is None:
             return
         first = key.at == 0
         if first:
@@ -192,8 +198,6 @@ class Playing:
 
 def _mapped(playback: str, asked: Mapping[str, Any], loops: int | None) -> MappedClip:
     try:
-        return MappedClip(
-            playback, Path(asked["path"]), asked["codec"], asked["frame_bytes"], loops
-        )
+        return MappedClip(playback, Path(asked["path"]), asked["codec"], loops)
     except ValueError as error:
         raise OSError(f"the clip cannot be mapped: {error}") from error

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -27,7 +27,7 @@ from onrecord.media.channel import Channel, Message
 from onrecord.media.durability import Syncer
 from onrecord.media.leg import MediaLeg
 from onrecord.media.messages import codec_map, decode_media, encode_stats
-from onrecord.media.outbound import SILENT_FRAME_NS, TELEPHONE_EVENT
+from onrecord.media.outbound import SILENT_FRAME_NS
 from onrecord.media.playing import Playing
 from onrecord.media.receiver import Receiver
 from onrecord.media.sockets import allow_descriptors
@@ -42,9 +42,13 @@ RELAY_TICK_NS = 5 * NS_PER_MS
 REST_MS = 250
 """How long a process without legs sleeps; a command wakes it."""
 REPORT_NS = NS_PER_S
+REPORT_LEGS_NS = 5 * NS_PER_S
+"""Figures of legs are only for the case that this process dies."""
 RTCP_NS = 5 * NS_PER_S
 """Between reports; the first comes after half of it (RFC 3550 §6.2)."""
 
+LIVE_NS = 100 * NS_PER_MS
+"""How often the packets of recordings that are listened to are moved to their spools."""
 LISTEN_NS = 50 * NS_PER_MS
 """How often received packets are looked through for digits."""
 _MOST_UNSENT_DIGITS = 1000
@@ -68,6 +72,7 @@ class ProcessConfig:
     tick_ms: int
     fold_ms: int
     idle_packet_ms: int
+    relearn_ms: int
     log_level: str
     log_format: str
 
@@ -126,7 +131,11 @@ class MediaProcess:
         now_ns = time.monotonic_ns()
         self._later(now_ns + fold_ns, lambda due: self._fold(due, fold_ns))
         self._later(now_ns + REPORT_NS, self._report)
+        self._later(now_ns + REPORT_LEGS_NS, self._report_legs)
+        if self._config.relearn_ms:
+            self._later(now_ns, self._doubt_silent)
         self._later(now_ns + LISTEN_NS, self._listen)
+        self._later(now_ns + LIVE_NS, self._fold_live)
         self._channel.send({"ready": True})
         poll = select.poll()
         poll.register(self._channel.sock, select.POLLIN)
@@ -141,6 +150,7 @@ class MediaProcess:
     def close(self) -> None:
         """Write what is left. Nothing says that the recordings ended: they did not."""
         self._receiver.sweep()
+        self._receiver.transcoding.close()
         self._capture.close()
         self._syncer.close()
 
@@ -204,19 +214,26 @@ class MediaProcess:
         self._capture.fold()
         return now_ns + every_ns
 
+    def _fold_live(self, now_ns: int) -> int:
+        self._capture.fold_live(now_ns)
+        return now_ns + LIVE_NS
+
     def _report(self, now_ns: int) -> int:
         counts = self._capture.counts
         told = {"received": counts.received, "written": counts.written, "folds": counts.folds}
         told["late_ticks"] = self._late_ticks
         self._tell({"counts": told, "dropped": counts.dropped})
+        secured = ((leg.name, leg.protection) for leg in self._legs.values() if leg.protection)
+        come = iter([[name, *astuple(at)] for name, one in secured if (at := one.rollover)])
+        while part := list(itertools.islice(come, _LEGS_PER_REPORT)):
+            self._tell({"rollovers": part})
+        return now_ns + REPORT_NS
+
+    def _report_legs(self, now_ns: int) -> int:
         legs = iter(list(self._legs.values()))
         while part := list(itertools.islice(legs, _LEGS_PER_REPORT)):
             self._tell({"legs": {leg.name: encode_stats(self._figures(leg)) for leg in part}})
-            secured = {leg.name: leg.protection.rollover for leg in part if leg.protection}
-            come = {name: [at.ssrc, at.index] for name, at in secured.items() if at is not None}
-            if come:
-                self._tell({"rollovers": come})
-        return now_ns + REPORT_NS
+        return now_ns + REPORT_LEGS_NS
 
     def _listen(self, now_ns: int) -> int:
         self._capture.listen()
@@ -238,6 +255,18 @@ class MediaProcess:
             self._channel.send(message)
         except ConnectionError:
             self.end()
+
+    def _doubt_silent(self, now_ns: int) -> int:
+        """Listen for peers that may have moved: those that should send and have fallen silent."""
+        oldest_ns = now_ns - self._config.relearn_ms * NS_PER_MS
+        for leg in self._legs.values():
+            last = self._capture.reception.last(leg.index)
+            silent = last is not None and last.arrival_ns < oldest_ns
+            if last is not None and silent and leg.may_receive and leg.is_locked:
+                leg.doubt(last)
+                self._receiver.learn(leg)
+                log.info("source_silent", leg=leg.name)
+        return now_ns + min(REPORT_NS, self._config.relearn_ms * NS_PER_MS)
 
     def _tell(self, message: Message) -> None:
         try:
@@ -287,7 +316,9 @@ class MediaProcess:
         elif secured != (leg.protection is not None):
             self._receiver.settle(leg)
         self._capture.reception.set_clock_rate(leg.index, media.send_codec.clock_rate)
-        self._capture.listen_for(leg.index, _event_type(media))
+        self._capture.listen_for(leg.index, _event_types(media))
+        if not media.send_codec.is_g711:
+            self._receiver.transcoding.prepare()
         self._note_media(leg, before, media)
         for side in (leg, leg.peer):
             if side is not None:
@@ -318,7 +349,7 @@ class MediaProcess:
         leg.send_goodbye()
         self._receiver.remove(leg)
         leg.close()
-        self._capture.listen_for(leg.index, None)
+        self._capture.listen_for(leg.index, ())
         del self._legs[leg.name], self._by_index[leg.index]
         self._freed.append(leg.index)
         self._syncer.want(bool(self._capture.recordings))
@@ -356,6 +387,7 @@ class MediaProcess:
             writer=SpoolWriter(Path(message["path"])),
             started_ns=time.monotonic_ns(),
             paused=message["paused"],
+            live=message["live"],
         )
         kind = "media_replaced" if message["resumed"] else "start"
         try:
@@ -423,7 +455,12 @@ class MediaProcess:
 
     def _figures(self, leg: MediaLeg) -> LegStats:
         heard = self._capture.reception.figures(leg.index)
-        return replace(heard, packets_sent=leg.out.packets, round_trip_ms=leg.round_trip_ms)
+        return replace(
+            heard,
+            packets_sent=leg.out.packets,
+            packets_sent_lost=leg.sent_lost,
+            round_trip_ms=leg.round_trip_ms,
+        )
 
     # Timers of a leg.
 
@@ -457,10 +494,9 @@ class MediaProcess:
         return now_ns + RTCP_NS
 
 
-def _event_type(media: Media) -> int | None:
-    """The payload type under which the peer sends telephone-events."""
-    names = media.payload_types.items()
-    return next((number for number, codec in names if codec.name == TELEPHONE_EVENT), None)
+def _event_types(media: Media) -> list[int]:
+    """The payload types under which the peer sends telephone-events."""
+    return [number for number, codec in media.payload_types.items() if codec.is_event]
 
 
 def main(arguments: Sequence[str]) -> int:

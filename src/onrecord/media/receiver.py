@@ -17,7 +17,7 @@ from onrecord.media.arena import PITCH, SLOT_BYTES
 from onrecord.media.capture import Capture
 from onrecord.media.leg import MediaLeg
 from onrecord.media.sockets import STAMP_BYTES, arrival_of, stamp_arrivals
-from onrecord.media.transcoding import Transcoder, TranscodingThread
+from onrecord.media.transcoding import Transcoding
 
 log = structlog.get_logger()
 
@@ -48,8 +48,8 @@ class Receiver:
         self._alone: set[int] = set()
         """Descriptors among them of legs that are there for SRTP and not relayed."""
         self._slow_reads: dict[int, Callable[[], None]] = {}
-        self._transcoding = TranscodingThread()
-        self._transcoded: dict[Transcoder, MediaLeg] = {}
+        self.transcoding = Transcoding()
+        self._transcoded: dict[int, MediaLeg] = {}
         self.paused = True
         """Nothing is read: a new media process first learns what it is to go on with."""
         self._sets = (
@@ -139,6 +139,8 @@ class Receiver:
         return len(ready)
 
     def _sweep_relayed(self, now_ns: int) -> int:
+        if not self._relayed_legs:
+            return 0
         arena = self._capture.arena
         ready = self._relayed.poll(0, _RELAY_BATCH)
         for fd, _ in ready:
@@ -165,29 +167,30 @@ class Receiver:
         return len(clear)
 
     def _pass_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
-        transcoder = leg.transcoder
         if leg.convertible and len(packet) > 1 and packet[1] & 0x7F in leg.convertible:
-            transcoder = leg.transcode()
-        if transcoder is not None:
-            self._transcode(leg, transcoder, packet)
-        else:
+            self._begin_transcoding(leg)
+        if leg.transcoded is None:
             self._send_on(leg, packet, now_ns)
-
-    def _transcode(self, leg: MediaLeg, transcoder: Transcoder, packet: memoryview) -> None:
-        self._transcoded[transcoder] = leg
-        if not self._transcoding.put(transcoder, bytes(packet)):
+        elif not self.transcoding.put(leg.transcoded, bytes(packet)):
             self._capture.counts.dropped["transcode"] += 1
 
+    def _begin_transcoding(self, leg: MediaLeg) -> None:
+        if leg.media is not None and leg.peer is not None and leg.peer.media is not None:
+            number = self.transcoding.open(leg.media, leg.peer.media)
+            self._transcoded[number] = leg
+            leg.transcode(number, leg.peer.media)
+
     def _pass_transcoded(self) -> None:
-        made = self._transcoding.take()
+        made = self.transcoding.take()
         now_ns = self._mark(len(made) * _MOST_SLOTS)
-        for transcoder, packet in made:
-            leg = self._transcoded.get(transcoder)
-            if leg is not None and leg.transcoder is transcoder:
+        for number, packet in made:
+            leg = self._transcoded.get(number)
+            if leg is not None and leg.transcoded == number:
                 self._send_on(leg, memoryview(packet), now_ns)
-        for transcoder, leg in list(self._transcoded.items()):
-            if leg.transcoder is not transcoder:
-                del self._transcoded[transcoder]
+        for number, leg in list(self._transcoded.items()):
+            if leg.transcoded != number:
+                del self._transcoded[number]
+                self.transcoding.close_direction(number)
 
     def _send_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
         peer = leg.peer
@@ -218,7 +221,7 @@ class Receiver:
         self._capture.arena.mark(now_ns)
         for slot, size, _ in taken:
             self._pass_on(leg, self._capture.arena.slots[slot][:size], now_ns)
-        if drained and leg.source is not None:
+        if drained and leg.is_locked and leg.source is not None:
             log.info("source_learnt", leg=leg.name, port=leg.source[1])
             self._place(leg)
 
@@ -228,7 +231,7 @@ class Receiver:
         size, extra, _, source = leg.rtp.recvmsg_into([slot], STAMP_BYTES)
         if leg.protection is not None and not (size := self._open(leg, slot, size)):
             return
-        if leg.accepts(slot[:size], source[:2]):
+        if leg.accepts(slot[:size], source[:2]) and (leg.lost is None or leg.trust()):
             utc_offset_ns = time.time_ns() - time.monotonic_ns()
             taken.append((arena.used, size, arrival_of(extra, utc_offset_ns)))
             arena.took(leg.inbound_key, size)

@@ -1,179 +1,190 @@
-"""Audio of one leg for another whose codec no table leads to: decoded, resampled and encoded, on a thread.
+"""The transcoding process: codecs cost the loop, and the calls that need none, no time.
 
-The loop hands packets to the thread and takes what it made at its next sweep, so that codecs cost the
-other calls no time of the loop. What waits is bounded: more is dropped and counted.
+The loop hands it packets over a socket and takes what it made at its next sweep. It is started when a
+leg has a codec beside G.711, and ends with the media process. What waits is bounded twice: the socket
+holds only so much, and packets that waited too long are passed over. Run as
+``python -m onrecord.media.transcoding FD``.
 """
 
+import contextlib
+import itertools
+import json
+import signal
+import socket
+import struct
+import subprocess
 import sys
-import threading
+import time
 from collections import deque
-from queue import Full, Queue
 
-import numpy as np
 import structlog
 
-from onrecord.audio.payloads import (
-    FRAMES_PER_SECOND,
-    BadPayloadError,
-    PayloadDecoder,
-    Resampler,
-    make_decoder,
-    make_encoder,
-    sample_rate,
-)
-from onrecord.media.outbound import payload_of
-from onrecord.rtp.header import FIXED_HEADER_BYTES, build_packet
-from onrecord.sdp.negotiation import Codec, Media
+from onrecord.core.units import NS_PER_MS
+from onrecord.media.messages import decode_media, encode_media
+from onrecord.media.transcoder import Transcoder
+from onrecord.sdp.negotiation import Media
 
-MOST_WAITING = 512
-"""Packets: about a tenth of a second of work."""
+MOST_AGE_NS = 100 * NS_PER_MS
+"""A packet that waited longer is not transcoded: its listener has no use for it."""
+RESTART_SECONDS = 1.0
+"""Between two starts, when the process dies."""
 
-_SWITCH_SECONDS = 0.0005
-"""How long the thread may keep the interpreter from the loop; Python's default is a whole tick."""
-_RESTART_FRAMES = 50
-"""A timestamp that is further from the last one is another stretch of the stream."""
+_JOB = struct.Struct("!IQ")
+"""Number of the direction, or 0 for a message; monotonic ns. The packet follows."""
+_RESULT = struct.Struct("!I")
+_MOST_BYTES = 4096
 
 log = structlog.get_logger()
 
 
-class Transcoder:
-    """One direction of one bridge. Packets in, packets out: in the target's codec, numbering and clock.
-
-    What a packet lost or never sent leaves out is left out of the timestamps, too. Packets that come
-    behind later ones are dropped: the codecs need them in order.
-    """
-
-    def __init__(self, source: Media, target: Media) -> None:
-        self._codecs = source.payload_types
-        self._type, self._codec = target.send_payload_type, target.send_codec
-        self._event_type = target.telephone_event_payload_type
-        self._event_codec = target.payload_types.get(self._event_type or -1)
-        self._rate = sample_rate(self._codec.name, self._codec.clock_rate)
-        self._frame = self._rate // FRAMES_PER_SECOND
-        self._encoder = make_encoder(self._codec.name)
-        self._decoders: dict[int, tuple[PayloadDecoder, Resampler]] = {}
-        self._waiting = np.empty(0, np.int16)
-        self._source: int | None = None
-        self._sequence = 0
-        self._next = 0
-        """Timestamp of the source that is expected next."""
-        self._made = 0
-        """Packets that have come out."""
-        self._time = 0
-        """Timestamp of what is made next, in the target's clock."""
-
-    def take(self, packet: bytes) -> list[bytes]:
-        """What comes out with this packet; nothing for one that is no audio. Never raises on content."""
-        view = memoryview(packet)
-        payload = payload_of(view, view[0]) if len(view) >= FIXED_HEADER_BYTES else None
-        codec = self._codecs.get(view[1] & 0x7F) if payload is not None else None
-        if payload is None or codec is None:
-            return []
-        sequence, timestamp, source = (
-            int.from_bytes(view[a:b], "big") for a, b in ((2, 4), (4, 8), (8, 12))
-        )
-        if source != self._source:
-            self._restart(source, timestamp)
-        elif not 0 < (sequence - self._sequence & 0xFFFF) < 0x8000:
-            return []
-        self._sequence = sequence
-        if codec.is_event:
-            return self._event(codec, timestamp, bytes(payload), marker=view[1] & 0x80)
-        return self._audio(view[1] & 0x7F, codec, timestamp, bytes(payload))
-
-    def _restart(self, source: int, timestamp: int) -> None:
-        self._source, self._next = source, timestamp
-        self._waiting = np.empty(0, np.int16)
-
-    def _audio(self, number: int, codec: Codec, timestamp: int, payload: bytes) -> list[bytes]:
-        gap = self._signed(timestamp - self._next) * self._codec.clock_rate // codec.clock_rate
-        if gap:
-            # The rest of a frame before the gap is less than 20 ms.
-            self._waiting = np.empty(0, np.int16)
-            near = abs(gap) < _RESTART_FRAMES * self._codec.clock_rate
-            self._time += gap if near else 0
-        try:
-            samples, length = self._decoded(number, codec, payload)
-        except BadPayloadError:
-            return []
-        self._next = timestamp + length & 0xFFFFFFFF
-        self._waiting = np.concatenate([self._waiting, samples])
-        made = []
-        while len(self._waiting) >= self._frame:
-            frame, self._waiting = self._waiting[: self._frame], self._waiting[self._frame :]
-            encoded = self._encoder.encode(frame)
-            if encoded:
-                made.append(self._packet(self._type, self._time, encoded))
-            self._time += self._codec.clock_rate // FRAMES_PER_SECOND
-        return made
-
-    def _decoded(self, number: int, codec: Codec, payload: bytes) -> tuple["np.ndarray", int]:
-        """Samples at the target's rate, and how far the source's clock goes with them."""
-        if number not in self._decoders:
-            rate = sample_rate(codec.name, codec.clock_rate)
-            self._decoders[number] = make_decoder(codec.name), Resampler(rate, self._rate)
-        decoder, resampler = self._decoders[number]
-        samples = decoder.decode(payload)
-        length = len(samples) * codec.clock_rate // sample_rate(codec.name, codec.clock_rate)
-        return resampler.resample(samples), length
-
-    def _event(self, codec: Codec, timestamp: int, payload: bytes, marker: int) -> list[bytes]:
-        """A telephone-event in the target's clock (RFC 4733 §2.3): its duration is counted in it."""
-        if self._event_type is None or len(payload) < 4:
-            return []
-        rate = self._event_codec.clock_rate if self._event_codec is not None else codec.clock_rate
-        duration = int.from_bytes(payload[2:4], "big") * rate // codec.clock_rate
-        body = payload[:2] + min(duration, 0xFFFF).to_bytes(2, "big")
-        since = self._signed(timestamp - self._next) * self._codec.clock_rate // codec.clock_rate
-        return [self._packet(self._event_type, self._time + since, body, marker=bool(marker))]
-
-    def _packet(self, number: int, time: int, payload: bytes, *, marker: bool = False) -> bytes:
-        self._made += 1
-        sequence, timestamp = self._made & 0xFFFF, time & 0xFFFFFFFF
-        return build_packet(number, sequence, timestamp, self._source or 0, marker, payload)
-
-    @staticmethod
-    def _signed(distance: int) -> int:
-        return (distance + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
-
-
-class TranscodingThread:
-    """Runs all transcoders of a media process, in order; begins with the first packet."""
+class Transcoding:
+    """The loop's end; nothing here waits but for the start of the process. A *direction* is one leg's audio on its way to another."""
 
     def __init__(self) -> None:
-        self._jobs: Queue[tuple[Transcoder, bytes] | None] = Queue(MOST_WAITING)
-        self._made: deque[tuple[Transcoder, bytes]] = deque()
-        self._thread: threading.Thread | None = None
+        self._numbers = itertools.count(1)
+        self._directions: dict[int, tuple[Media, Media]] = {}
+        self._unsaid: deque[bytes] = deque()
+        self._sock: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
 
-    def put(self, transcoder: Transcoder, packet: bytes) -> bool:
-        """Have a packet transcoded; False when too much waits already."""
-        if self._thread is None:
-            sys.setswitchinterval(_SWITCH_SECONDS)
-            self._thread = threading.Thread(target=self._run, name="transcoding", daemon=True)
-            self._thread.start()
-        try:
-            self._jobs.put_nowait((transcoder, packet))
-        except Full:
-            return False
-        return True
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None while there is none."""
+        return self._process.pid if self._process else None
 
-    def take(self) -> list[tuple[Transcoder, bytes]]:
-        """What has been made since the last time, in order."""
-        made = []
-        while self._made:
-            made.append(self._made.popleft())
+    def prepare(self) -> None:
+        """Start the process, if it does not run and has not just died."""
+        if self._sock is None and time.monotonic() - self._started > RESTART_SECONDS:
+            self._start()
+
+    def open(self, source: Media, target: Media) -> int:
+        """A new direction; its number is for :meth:`put` and :meth:`close_direction`."""
+        self.prepare()
+        number = next(self._numbers)
+        self._directions[number] = source, target
+        self._tell(number)
+        return number
+
+    def close_direction(self, number: int) -> None:
+        """Nothing more comes of it."""
+        if self._directions.pop(number, None) is not None:
+            self._say({"close": number})
+
+    def put(self, number: int, packet: bytes) -> bool:
+        """Have a packet transcoded; False when too much waits already, or nobody is there."""
+        self.prepare()
+        return self._all_said() and self._send(number, packet)
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """What has been made since the last time, in order, with its direction."""
+        made: list[tuple[int, bytes]] = []
+        while self._sock is not None:
+            try:
+                data = self._sock.recv(_MOST_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self._lost()
+                break
+            made.append((_RESULT.unpack_from(data)[0], data[_RESULT.size :]))
         return made
 
     def close(self) -> None:
-        """End the thread when what waits is done."""
-        if self._thread is not None:
-            self._jobs.put(None)
-            self._thread.join()
+        """End the process."""
+        self._unsaid.clear()
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            transcoder, packet = job
-            try:
-                self._made.extend((transcoder, made) for made in transcoder.take(packet))
-            except Exception:  # the unit of work is one packet; a codec must not end all
-                log.exception("transcoding_failed")
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        command = [sys.executable, "-m", "onrecord.media.transcoding", str(theirs.fileno())]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 -- our own module
+                command, pass_fds=(theirs.fileno(),)
+            )
+        self._sock = ours
+        self._unsaid.clear()
+        for number in self._directions:
+            self._tell(number)
+        log.info("transcoding_started", pid=self._process.pid)
+
+    def _lost(self) -> None:
+        log.error("transcoding_process_died")
+        self.close()
+
+    def _tell(self, number: int) -> None:
+        source, target = map(_without_keys, self._directions[number])
+        self._say({"open": number, "source": source, "target": target})
+
+    def _say(self, message: dict[str, object]) -> None:
+        self._unsaid.append(json.dumps(message).encode())
+        self._all_said()
+
+    def _all_said(self) -> bool:
+        """Messages are not lost as packets may be: what the socket has no room for waits."""
+        while self._unsaid:
+            if not self._send(0, self._unsaid[0]):
+                return False
+            if self._unsaid:  # a process that was lost just now is told everything anew
+                self._unsaid.popleft()
+        return True
+
+    def _send(self, number: int, data: bytes) -> bool:
+        if self._sock is None:
+            return False
+        try:
+            self._sock.send(_JOB.pack(number, time.monotonic_ns()) + data)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._lost()
+            return False
+        return True
+
+
+def _without_keys(media: Media) -> dict[str, object]:
+    return encode_media(media) | {"srtp": None}
+
+
+def serve(sock: socket.socket) -> None:
+    """The process's end: until the loop's is closed."""
+    directions: dict[int, Transcoder] = {}
+    while data := sock.recv(_MOST_BYTES):
+        number, sent_ns = _JOB.unpack_from(data)
+        if not number:
+            _change(directions, json.loads(data[_JOB.size :]))
+        elif number in directions and time.monotonic_ns() - sent_ns < MOST_AGE_NS:
+            for made in _tried(directions[number], data[_JOB.size :]):
+                sock.send(_RESULT.pack(number) + made)
+
+
+def _change(directions: dict[int, Transcoder], message: dict[str, object]) -> None:
+    if "close" in message:
+        directions.pop(int(str(message["close"])), None)
+        return
+    source, target = (decode_media(message[side]) for side in ("source", "target"))  # type: ignore[arg-type]
+    directions[int(str(message["open"]))] = Transcoder(source, target)
+
+
+def _tried(transcoder: Transcoder, packet: bytes) -> list[bytes]:
+    try:
+        return transcoder.take(packet)
+    except Exception:  # the unit of work is one packet: a codec's fault must not end the others
+        log.exception("transcoding_failed")
+        return []
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the control process's
+    with contextlib.suppress(ConnectionError):
+        serve(socket.socket(fileno=int(sys.argv[1])))

@@ -11,6 +11,10 @@ SIP_REJECTED = Counter(
 CALLS = Counter("onrecord_calls_total", "Legs that began.", ["direction"])
 LEGS_LIVE = Gauge("onrecord_legs_live", "Legs that have not ended.")
 RECORDINGS_LIVE = Gauge("onrecord_recordings_live", "Recordings that are being captured.")
+LISTENING_BACKLOG = Gauge(
+    "onrecord_listening_backlog_seconds",
+    "How far the listening to recordings with timeout_secs is behind.",
+)
 RECORDINGS = Counter("onrecord_recordings_total", "Recordings that ended.", ["outcome"])
 RTP_RECEIVED = Counter("onrecord_rtp_received_total", "RTP packets received.")
 RTP_DROPPED = Counter("onrecord_rtp_dropped_total", "RTP datagrams not kept.", ["reason"])

@@ -54,6 +54,7 @@ class Packetiser:
         self._number = 0
         self._talking = False
         self._held: bytes | None = None
+        self._event_timestamp = 0
         self._random = random.Random(faults.seed)  # noqa: S311 -- repeatable losses, no secret
 
     def frame(
@@ -76,6 +77,20 @@ class Packetiser:
         if sent and number in faults.late:
             self._held = sent.pop()
         return [*sent, before] if before else sent
+
+    def event(self, payload_type: int, payload: bytes, step: int, *, first: bool) -> list[bytes]:
+        """The datagrams to send for the next frame when it is one of a telephone-event (RFC 4733)."""
+        number = self._number
+        self._number += 1
+        if first:
+            self._event_timestamp = self._timestamp
+        packet = build_packet(
+            payload_type, self._sequence, self._event_timestamp, self._ssrc, first, payload
+        )
+        self._talking = False
+        self._sequence += 1
+        self._timestamp += step
+        return [] if self._lost(number) else [packet]
 
     def _packet(self, payload_type: int, payload: bytes, step: int) -> bytes:
         # the marker begins a talkspurt (RFC 3551 §4.1)

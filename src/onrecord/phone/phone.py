@@ -245,6 +245,14 @@ class TestPhone:
         """Say ``samples`` (int16 at 8 kHz); returns when the last of them is sent."""
         await self.stream.say(samples)
 
+    async def press(self, digits: str, duration_ms: int = 160) -> None:
+        """Press keys: 0-9, A-D, ``*`` and ``#``; ``w`` and ``W`` pause. Returns when they are sent."""
+        await self.stream.press(digits, duration_ms)
+
+    def digits(self) -> str:
+        """The keys that the other side has pressed."""
+        return "".join(digit for digit, _ in self.stream.digits())
+
     def heard(self) -> NDArray[np.int16]:
         """What was heard from the first packet on, int16 at 8 kHz; gaps are zero."""
         return self.stream.heard()

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from onrecord.audio.payloads import PayloadEncoder, Resampler, make_encoder, sample_rate
 from onrecord.core.clock import Clock
-from onrecord.core.errors import CapacityError
+from onrecord.core.errors import CapacityError, OnrecordError
 from onrecord.core.units import NS_PER_S
+from onrecord.media.player import Key, keys
 from onrecord.media.srtp import Protection
 from onrecord.phone.hearing import place
 from onrecord.phone.packets import FRAME_SAMPLES, Faults, Packetiser
+from onrecord.rtp.telephone_event import EventListener
+from onrecord.sdp.codecs import TELEPHONE_EVENT
 from onrecord.sdp.negotiation import Codec, Media, MediaDirection, RtpAddress
 
 _FRAME_NS = 20_000_000
@@ -56,6 +59,7 @@ class Stream(asyncio.DatagramProtocol):
         self._codecs: dict[int, Codec] = {}
         self._voices: dict[Codec, tuple[Resampler, PayloadEncoder]] = {}
         self._clips: deque[_Clip] = deque()
+        self._keys: deque[tuple[Key, asyncio.Future[None]]] = deque()
         self._due_ns = 0
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -97,13 +101,41 @@ class Stream(asyncio.DatagramProtocol):
             self._rtcp.close()
         for clip in self._clips:
             clip.said.cancel()
+        for _, pressed in self._keys:
+            pressed.cancel()
         self._clips.clear()
+        self._keys.clear()
 
     def say(self, samples: NDArray[np.int16]) -> asyncio.Future[None]:
         """Send ``samples`` after what is queued; done when the last of them is sent."""
         said = asyncio.get_running_loop().create_future()
         self._clips.append(_Clip(samples, said))
         return said
+
+    def press(self, digits: str, duration_ms: int) -> asyncio.Future[None]:
+        """Send digits as telephone-events, instead of what else there is to say; done with the last.
+
+        Raises:
+            OnrecordError: the other side takes none.
+        """
+        if self.media is None or self.media.telephone_event_payload_type is None:
+            raise OnrecordError("the other side takes no digits")
+        pressed = asyncio.get_running_loop().create_future()
+        self._keys.extend((key, pressed) for key in keys(digits, duration_ms))
+        return pressed
+
+    def digits(self) -> list[tuple[str, int]]:
+        """The digits that were heard, each with the monotonic ns at which it began."""
+        listener, heard = EventListener(), []
+        for datagram, arrival_ns in zip(self.datagrams, self.arrival_ns, strict=True):
+            codec = self._codecs.get(datagram[1] & 0x7F)
+            if codec is None or not codec.is_event:
+                continue
+            timestamp = int.from_bytes(datagram[4:8], "big")
+            digit = listener.read(int.from_bytes(datagram[8:12], "big"), timestamp, datagram[12:])
+            if digit is not None:
+                heard.append((digit, arrival_ns))
+        return heard
 
     def heard(self) -> NDArray[np.int16]:
         """The audio from the first packet on, int16 at 8 kHz; see ``hearing.place``."""
@@ -131,14 +163,35 @@ class Stream(asyncio.DatagramProtocol):
         if media is None or self._transport is None or media.direction not in _SENDS:
             self._packetiser.frame(0, None)
             return
-        samples = self._next_samples()
-        payload = None if samples is None else self._encoded(media.send_codec, samples)
         self.sent_ns.append(now_ns)
-        step = media.send_codec.clock_rate // 50
-        for datagram in self._packetiser.frame(media.send_payload_type, payload or None, step):
+        for datagram in self._next_key(media) or self._next_frame(media):
             ready = datagram if self._protection is None else self._protection.protect(datagram)
             if ready is not None:
                 self._transport.sendto(ready, (media.remote.host, media.remote.port))
+
+    def _next_frame(self, media: Media) -> list[bytes]:
+        samples = self._next_samples()
+        payload = None if samples is None else self._encoded(media.send_codec, samples)
+        step = media.send_codec.clock_rate // 50
+        return self._packetiser.frame(media.send_payload_type, payload or None, step)
+
+    def _next_key(self, media: Media) -> list[bytes]:
+        """A packet of the digit that is being sent; nothing between digits."""
+        number = media.telephone_event_payload_type
+        if not self._keys or number is None:
+            return []
+        key, pressed = self._keys[0]
+        codec = media.payload_types.get(number, TELEPHONE_EVENT)
+        payload, first = key.payload(codec.clock_rate // 1000), key.at == 0
+        key.at += 1
+        if key.at >= key.length:
+            self._keys.popleft()
+            if not pressed.done() and not any(other is pressed for _, other in self._keys):
+                pressed.set_result(None)
+        if payload is None:
+            return []
+        step = media.send_codec.clock_rate // 50
+        return self._packetiser.event(number, payload, step, first=first)
 
     def _encoded(self, codec: Codec, samples: NDArray[np.int16]) -> bytes:
         rate = sample_rate(codec.name, codec.clock_rate)

@@ -38,6 +38,20 @@ class Batch:
     """Monotonic."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The packet of a stream that arrived last."""
+
+    ssrc: int
+    sequence: int
+    arrival_ns: int
+    """Monotonic."""
+
+    def continues(self, ssrc: int, sequence: int) -> bool:
+        """Whether a packet may be a later one of the same run."""
+        return ssrc == self.ssrc and 0 < (sequence - self.sequence & 0xFFFF) < MAX_DROPOUT
+
+
 @dataclass(slots=True)
 class _Columns:
     """State of ``capacity`` streams, one array per figure."""
@@ -107,6 +121,14 @@ class ReceptionTable:
             jitter_max_ms=float(c.jitter_max_ms[stream]),
             first_packet_ns=int(c.first_ns[stream]) if c.live[stream] else None,
         )
+
+    def last(self, stream: int) -> Heard | None:
+        """The packet that arrived last; None before any."""
+        c = self._columns
+        if not c.live[stream]:
+            return None
+        sequence = int(c.last[stream]) & 0xFFFF
+        return Heard(int(c.ssrc[stream]), sequence, int(c.arrival_ns[stream]))
 
     def report(self, stream: int, last_sr: int, delay_since_last_sr: int) -> ReportBlock | None:
         """The block for a report that is sent now; starts a new interval. None before any packet."""

@@ -11,6 +11,8 @@ class LegStats:
     packets_lost: int = 0
     """Expected less received (RFC 3550 §6.4.1), never below zero."""
     packets_sent: int = 0
+    packets_sent_lost: int = 0
+    """Of those, how many the peer's last report missed (RFC 3550 §6.4.1); 0 without a report."""
     jitter_max_ms: float = 0.0
     """The largest interarrival jitter (RFC 3550 §6.4.1) seen at a fold."""
     first_packet_ns: int | None = None

@@ -21,6 +21,11 @@ class Codec:
     channels: int = 1
 
     @property
+    def is_g711(self) -> bool:
+        """PCMU or PCMA, which a table turns into each other."""
+        return self.name in {"PCMU", "PCMA"}
+
+    @property
     def is_event(self) -> bool:
         """A telephone-event, at whatever clock rate."""
         return self.name == "TELEPHONE-EVENT"

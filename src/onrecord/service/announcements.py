@@ -6,12 +6,14 @@ the time to make the first attempts itself; only if it died is the event still d
 
 from collections.abc import Callable
 
+from onrecord.calls.media import PromptSource, Spoken
 from onrecord.calls.records import Application, Event, Leg, Recording
 from onrecord.core.clock import Clock
 from onrecord.core.ids import EventId, RecordingId, new_uuid
 from onrecord.core.units import NS_PER_MS, NS_PER_S
 from onrecord.rtp.stats import LegStats
-from onrecord.wire import events
+from onrecord.service.registry import LiveLeg
+from onrecord.wire import events, sounds
 
 GRACE_NS = 15 * NS_PER_S
 """How long the writer of an event keeps it from the sweep, beside two time-outs of its receiver."""
@@ -68,6 +70,52 @@ class Announcements:
             application,
             lambda i, ns: events.recording_error(recording, events.REASON_INTERNAL, i, ns, leg),
             recording.id,
+        )
+
+    def digit(self, live: LiveLeg, digit: str) -> Event:
+        """The party of a leg has pressed a key."""
+        leg = live.leg
+        return self._event(
+            "call.dtmf.received",
+            leg,
+            live.application,
+            lambda i, ns: sounds.dtmf_received(leg, digit, i, ns),
+        )
+
+    def playback_started(self, live: LiveLeg, source: PromptSource) -> Event:
+        """The party hears the first of a file or a text."""
+        leg = live.leg
+        if isinstance(source, Spoken):
+            return self._event(
+                "call.speak.started",
+                leg,
+                live.application,
+                lambda i, ns: sounds.speak_started(leg, i, ns),
+            )
+        return self._event(
+            "call.playback.started",
+            leg,
+            live.application,
+            lambda i, ns: sounds.playback_started(leg, source, i, ns),
+        )
+
+    def playback_ended(
+        self, live: LiveLeg, source: PromptSource, status: str, detail: str | None
+    ) -> Event:
+        """A file or a text is over, or could not be played; ``status`` as of call.playback.ended."""
+        leg = live.leg
+        if isinstance(source, Spoken):
+            return self._event(
+                "call.speak.ended",
+                leg,
+                live.application,
+                lambda i, ns: sounds.speak_ended(leg, status, detail, i, ns),
+            )
+        return self._event(
+            "call.playback.ended",
+            leg,
+            live.application,
+            lambda i, ns: sounds.playback_ended(leg, source, (status, detail), i, ns),
         )
 
     def _event(

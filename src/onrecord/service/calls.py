@@ -14,14 +14,18 @@ from onrecord.calls.commands import (
     CommandResult,
     Dial,
     Hangup,
+    PlaybackStart,
+    PlaybackStop,
     RecordPause,
     RecordResume,
     RecordStart,
     RecordStop,
     Reject,
+    SendDtmf,
     Transfer,
 )
 from onrecord.calls.hangup import Ending, OurReason
+from onrecord.calls.media import MediaEvent, Spoken
 from onrecord.calls.records import Direction, Leg, LegState
 from onrecord.core.errors import CallerError
 from onrecord.core.ids import CallControlId, RecordingId
@@ -35,6 +39,7 @@ from onrecord.service.ending import Endings
 from onrecord.service.incoming import UNAVAILABLE, Incoming
 from onrecord.service.negotiating import Negotiations
 from onrecord.service.pausing import Pausing
+from onrecord.service.playing import Playing
 from onrecord.service.ports import Unit
 from onrecord.service.recording import Recorder
 from onrecord.service.registry import LiveLeg, PlannedBridge
@@ -75,7 +80,8 @@ class Calls:
         self._registry = edges.registry
         self._recorder = Recorder(edges)
         self._pausing = Pausing(edges, self._recorder)
-        self._endings = Endings(edges, self._recorder)
+        self._playing = Playing(edges)
+        self._endings = Endings(edges, self._recorder, self._playing)
         self._negotiations = Negotiations(edges)
         self._incoming = Incoming(edges, self._endings)
         self._answering = Answering(edges, self._negotiations, self._recorder, self._endings)
@@ -145,7 +151,10 @@ class Calls:
     async def record_pause(self, call_control_id: str, command: RecordPause) -> CommandResult:
         """Pause one recording, or all of the call that run."""
         return await self._carry_out(
-            "record_pause", call_control_id, command, lambda live: self._pausing.pause(live, command)
+            "record_pause",
+            call_control_id,
+            command,
+            lambda live: self._pausing.pause(live, command),
         )
 
     async def record_resume(self, call_control_id: str, command: RecordResume) -> CommandResult:
@@ -155,6 +164,28 @@ class Calls:
             call_control_id,
             command,
             lambda live: self._pausing.resume(live, command),
+        )
+
+    async def playback_start(self, call_control_id: str, command: PlaybackStart) -> CommandResult:
+        """Queue a file or a text to be played; webhooks tell what becomes of it."""
+        name = "speak" if isinstance(command.source, Spoken) else "playback_start"
+        return await self._carry_out(
+            name, call_control_id, command, lambda live: self._playing.start(live, command)
+        )
+
+    async def playback_stop(self, call_control_id: str, command: PlaybackStop) -> CommandResult:
+        """Stop what is played, or all that is queued."""
+        return await self._carry_out(
+            "playback_stop",
+            call_control_id,
+            command,
+            lambda live: self._playing.stop(live, command),
+        )
+
+    async def send_dtmf(self, call_control_id: str, command: SendDtmf) -> CommandResult:
+        """Send digits to the party."""
+        return await self._carry_out(
+            "send_dtmf", call_control_id, command, lambda live: self._playing.press(live, command)
         )
 
     async def client_state_update(
@@ -233,6 +264,11 @@ class Calls:
             return
         self._edges.background.spawn(self._in_turn(event), type(event).__name__)
 
+    def on_media_event(self, event: MediaEvent) -> None:
+        """Take what the media side tells of its own accord; it is handled in the leg's turn."""
+        if not self._closing:
+            self._edges.background.spawn(self._playing.told(event), type(event).__name__)
+
     async def close(self) -> None:
         """Take no more calls, end all that are up and wait until that is written."""
         self._closing = True
@@ -269,6 +305,7 @@ class Calls:
                     await self._early_media(live, event.sdp)
             case Answered():
                 await self._answering.far_side(live, event)
+                await self._playing.press_on_answer(live)
                 self._bridge_on_answer(live)
             case OfferReceived():
                 await self._negotiations.offered(live, event)

@@ -39,6 +39,7 @@ class Delivery:
         background: Background,
         delays: Sequence[float],
         at_once: int = 128,
+        gather_secs: float = 0.05,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -47,6 +48,8 @@ class Delivery:
         self._background = background
         self._delays = tuple(delays)
         self._slots = asyncio.Semaphore(at_once)
+        self._gather_secs = gather_secs
+        self._delivered: list[Attempt] = []
         self._waiting: dict[LegId | EventId, deque[Event]] = {}
 
     def submit(self, events: Iterable[Event]) -> None:
@@ -101,10 +104,29 @@ class Delivery:
             succeeded = attempt.status is not None and 200 <= attempt.status < 300
             step = None if succeeded else self._next(event, attempt, earlier)
             self._report(event, attempt, succeeded, step)
+            if succeeded and event.due_ns is not None:
+                self._write_soon(attempt)
+                return
             await self._store.write(partial(_record, attempt, succeeded, step))
             if step is None or step[1] > 0:
                 return
             number, url, earlier = number + 1, step[0], attempt
+
+    def _write_soon(self, delivered: Attempt) -> None:
+        """One commit for many: until it is made, the sweep still minds the event."""
+        self._delivered.append(delivered)
+        if len(self._delivered) == 1:
+            self._background.spawn(self._write_delivered(), "webhook_outcomes")
+
+    async def _write_delivered(self) -> None:
+        await asyncio.sleep(self._gather_secs)
+        attempts, self._delivered = self._delivered, []
+
+        def work(unit: Unit) -> None:
+            for attempt in attempts:
+                _record(attempt, True, None, unit)
+
+        await self._store.write(work)
 
     def _next(
         self, event: Event, attempt: Attempt, earlier: Attempt | None

@@ -157,6 +157,7 @@ class Dialling:
         edges, leg = self._edges, live.leg
         live.planned = planned_recording(command.record)
         live.time_limit_secs = command.time_limit_secs
+        live.digits_on_answer = command.send_digits
         request = self._request(leg, command, our_offer(live, self._codecs(command)))
         try:
             call_id = edges.signalling.dial(leg.id, request)
@@ -277,6 +278,7 @@ def _dial_of(command: Transfer, first: Leg) -> Dial:
         auth_username=command.auth_username,
         auth_password=command.auth_password,
         link_to=first.call_control_id,
+        send_digits=command.send_digits,
         client_state=command.target_client_state,
         webhook=command.webhook or first.webhook,
         record=command.record,

@@ -10,7 +10,7 @@ from onrecord.core.settings import Settings
 from onrecord.service.announcements import Announcements
 from onrecord.service.background import Background
 from onrecord.service.delivery import Delivery
-from onrecord.service.ports import MediaPlane, Signalling, Store, Unit
+from onrecord.service.ports import Listening, MediaPlane, Prompts, Signalling, Store, Unit
 from onrecord.service.registry import Registry
 from onrecord.service.spools import Spools
 
@@ -27,11 +27,13 @@ class Edges:
     clock: Clock
     store: Store
     media: MediaPlane
+    prompts: Prompts
     signalling: Signalling
     delivery: Delivery
     spools: Spools
     background: Background
     registry: Registry
+    listening: Listening
     announcements: Announcements
     boot_id: str
     """Names this boot of the machine: the scope of monotonic times."""

@@ -16,6 +16,7 @@ from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import LegId
 from onrecord.rtp.stats import LegStats
 from onrecord.service.edges import Edges
+from onrecord.service.playing import Playing
 from onrecord.service.ports import Unit
 from onrecord.service.recording import TOLD_SECS, Recorder, save_stopped
 from onrecord.service.registry import LiveLeg
@@ -30,9 +31,10 @@ _log = structlog.get_logger()
 class Endings:
     """Ends legs; every method but ``in_turn`` is called by the holder of the leg's turn."""
 
-    def __init__(self, edges: Edges, recorder: Recorder) -> None:
+    def __init__(self, edges: Edges, recorder: Recorder, playing: Playing) -> None:
         self._edges = edges
         self._recorder = recorder
+        self._playing = playing
 
     async def end(
         self,
@@ -55,18 +57,20 @@ class Endings:
         live.leg = self._ended(was, ending, client_state)
         stopped = await self._recorder.halt(live, list(live.recordings), StopReason.HANGUP)
         stats = await self._close_media(was)
-        event = self._edges.announcements.hangup(live.leg, live.application, stats)
+        events = self._playing.hung_up(live)
+        events.append(self._edges.announcements.hangup(live.leg, live.application, stats))
 
         def work(unit: Unit) -> None:
             also(unit)
             unit.save_leg(live.leg)
             save_stopped(unit, stopped, TOLD_SECS)
-            unit.add_event(event)
+            for event in events:
+                unit.add_event(event)
 
         try:
             await self._edges.store.write(work)
         except BaseException:
-            self._write_again(work, event, FIRST_WAIT_SECS)
+            self._write_again(work, events, FIRST_WAIT_SECS)
             raise
         finally:
             self._recorder.leave(live, stopped)
@@ -75,24 +79,26 @@ class Endings:
                 self.end_partner(was.id, was.bridged_to)
             for target_id in live.transferring_to:
                 self._edges.background.spawn(self._give_up(target_id), "give_up_transfer")
-        self._edges.delivery.submit([event])
+        self._edges.delivery.submit(events)
         self._recorder.hand_over(stopped)
         _log.info(
             "leg_ended", leg=was.id, cause=live.leg.hangup_cause, sip=live.leg.sip_hangup_cause
         )
 
-    def _write_again(self, work: Callable[[Unit], None], event: Event, secs: float) -> None:
+    def _write_again(
+        self, work: Callable[[Unit], None], events: Sequence[Event], secs: float
+    ) -> None:
         """A database that is busy or full for a while must not cost a call its end."""
 
         async def again() -> None:
             try:
                 await self._edges.store.write(work)
             except Exception:  # noqa: BLE001 -- the unit of work is one try; the next is armed
-                _log.exception("end_not_written", leg=event.leg_id)
-                self._write_again(work, event, min(2 * secs, MOST_WAIT_SECS))
+                _log.exception("end_not_written", leg=events[-1].leg_id)
+                self._write_again(work, events, min(2 * secs, MOST_WAIT_SECS))
             else:
-                self._edges.delivery.submit([event])
-                _log.info("end_written_late", leg=event.leg_id)
+                self._edges.delivery.submit(events)
+                _log.info("end_written_late", leg=events[-1].leg_id)
 
         self._edges.background.after(secs, again, "end_again")
 

@@ -92,6 +92,7 @@ class Finishing:
             ended_ns=mastered.ended_utc_ns,
             duration_ms=mastered.duration_ms,
             size_bytes=mastered.size_bytes,
+            trimmed=mastered.trimmed,
             file_key=key,
             updated_ns=self._clock.utc_ns(),
         )

@@ -97,7 +97,11 @@ class Pausing:
         return moved
 
     async def _move(
-        self, live: LiveLeg, moved: list[Recording], move: _Move, command: RecordPause | RecordResume
+        self,
+        live: LiveLeg,
+        moved: list[Recording],
+        move: _Move,
+        command: RecordPause | RecordResume,
     ) -> list[int]:
         """Media, spools and rows; monotonic times. If one fails, all is as it was."""
         leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))

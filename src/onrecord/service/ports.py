@@ -9,11 +9,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from onrecord.calls.media import Beep, Clip, PromptSource
 from onrecord.calls.records import (
     ApiKey,
     Application,
     Attempt,
+    CallEvent,
+    CallEventFilter,
     CommandRecord,
+    Delivery,
+    DeliveryFilter,
     Event,
     Leg,
     Page,
@@ -21,10 +26,14 @@ from onrecord.calls.records import (
     PhoneNumber,
     Recording,
     RecordingFilter,
+    StorageCredentials,
+    Transcription,
+    TranscriptionFilter,
+    Trimmed,
 )
 from onrecord.core.ids import ApplicationId, EventId, LegId, NodeId, RecordingId
 from onrecord.rtp.stats import LegStats
-from onrecord.sdp.negotiation import Media, RtpAddress
+from onrecord.sdp.negotiation import Codec, Media, RtpAddress
 from onrecord.sip.backend import DialRequest
 from onrecord.spool.header import SpoolHeader
 
@@ -74,6 +83,33 @@ class Unit(Protocol):
         ...
 
     def has_command(self, scope: str, command_id: str) -> bool: ...
+
+    def active_legs(self, application_id: str, page: PageRequest) -> Page[Leg]:
+        """Legs that have not ended, oldest first."""
+        ...
+
+    def call_events(self, wanted: CallEventFilter, page: PageRequest) -> Page[CallEvent]:
+        """Oldest first."""
+        ...
+
+    def deliveries(self, wanted: DeliveryFilter, page: PageRequest) -> Page[Delivery]:
+        """Events that were sent at least once, newest first."""
+        ...
+
+    def add_transcription(self, transcription: Transcription) -> None: ...
+    def save_transcription(self, transcription: Transcription) -> None: ...
+    def remove_transcription(self, transcription_id: str) -> None: ...
+    def transcription(self, transcription_id: str) -> Transcription | None: ...
+    def transcriptions(self, wanted: TranscriptionFilter, page: PageRequest) -> Page[Transcription]:
+        """Newest first; those of a recording go with it."""
+        ...
+
+    def put_storage(self, credentials: StorageCredentials) -> None:
+        """Insert or replace; they go with their application."""
+        ...
+
+    def storage(self, application_id: str) -> StorageCredentials | None: ...
+    def remove_storage(self, application_id: str) -> None: ...
 
     def add_recording(self, recording: Recording) -> None: ...
     def save_recording(self, recording: Recording) -> None: ...
@@ -156,8 +192,25 @@ class MediaPlane(Protocol):
 
     async def unbridge(self, leg: LegId) -> None: ...
 
-    async def start_recording(self, header: SpoolHeader, path: Path) -> int:
-        """Capture the leg into the spool at ``path`` (which holds its header). Returns monotonic ns."""
+    async def start_recording(
+        self, header: SpoolHeader, path: Path, beep: Beep | None = None
+    ) -> int:
+        """Capture the leg into the spool at ``path`` (which holds its header). Returns monotonic ns.
+
+        The party hears the ``beep`` first.
+        """
+        ...
+
+    async def play(self, leg: LegId, playback: str, clip: Clip, loops: int | None) -> None:
+        """Queue a clip, ``loops`` times or, for None, without end; its file is not needed any longer."""
+        ...
+
+    async def stop_playback(self, leg: LegId, playback: str) -> None:
+        """Play no more of it; what has ended is no matter."""
+        ...
+
+    async def press(self, leg: LegId, digits: str, duration_ms: int) -> None:
+        """Send digits as telephone-events."""
         ...
 
     async def stop_recording(self, recording_id: RecordingId) -> int:
@@ -170,6 +223,66 @@ class MediaPlane(Protocol):
 
     async def resume_recording(self, recording_id: RecordingId) -> int:
         """Keep what comes from now on again. Returns monotonic ns."""
+        ...
+
+
+class Prompts(Protocol):
+    """Makes what is played into calls ready to be sent."""
+
+    @property
+    def speaks(self) -> bool:
+        """Text can be spoken."""
+        ...
+
+    def plays(self, content: bytes) -> bool:
+        """Whether a file is of a type that can be played."""
+        ...
+
+    async def load(self, source: PromptSource) -> bytes:
+        """The bytes of an audio file.
+
+        Raises:
+            PromptFailed: there is none.
+        """
+        ...
+
+    async def clip(self, content: bytes, codec: Codec) -> Clip:
+        """The audio of a file in a codec.
+
+        Raises:
+            PromptFailed: it cannot be decoded, or is too long.
+        """
+        ...
+
+    async def beep(self, codec: Codec) -> Beep:
+        """The beep that begins a recording."""
+        ...
+
+    def discard(self, clip: Clip) -> None:
+        """Remove a clip that is not needed any longer."""
+        ...
+
+
+class Listening(Protocol):
+    """Hears when nothing is said in a recording any more."""
+
+    def listen(
+        self,
+        recording_id: RecordingId,
+        path: Path,
+        *,
+        timeout_secs: int,
+        track: str,
+        silent: Callable[[], None],
+    ) -> None:
+        """Call ``silent`` once when the recording was silent for so long after speech.
+
+        The recording is that of the spool at ``path``; its pauses do not count.
+        """
+        ...
+
+    def forget(self, recording_id: RecordingId) -> None:
+        """Listen no more; unknown ids are no fault."""
         ...
 
 
@@ -264,6 +377,8 @@ class Mastered(Protocol):
     def started_utc_ns(self) -> int: ...
     @property
     def ended_utc_ns(self) -> int: ...
+    @property
+    def trimmed(self) -> Trimmed | None: ...
 
 
 class Mastering(Protocol):

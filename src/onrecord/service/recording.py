@@ -11,6 +11,7 @@ from dataclasses import replace
 import structlog
 
 from onrecord.calls.commands import CommandResult, RecordStart, RecordStop
+from onrecord.calls.media import Beep
 from onrecord.calls.records import (
     LegState,
     Recording,
@@ -104,7 +105,8 @@ class Recorder:
         header = _spool_header(live, planned, edges)
         path = edges.spools.create(header)
         try:
-            started_ns = edges.utc_of(await edges.media.start_recording(header, path))
+            beep = await self._beep(live, planned)
+            started_ns = edges.utc_of(await edges.media.start_recording(header, path, beep))
         except BaseException:
             edges.spools.remove(planned.id)
             raise
@@ -125,6 +127,11 @@ class Recorder:
             created_ns=header.started_utc_ns,
             updated_ns=header.started_utc_ns,
         )
+
+    async def _beep(self, live: LiveLeg, planned: PlannedRecording) -> Beep | None:
+        if not planned.params.play_beep or live.media is None:
+            return None
+        return await self._edges.prompts.beep(live.media.send_codec)
 
     async def make_durable(self, begun: Recording | None, work: Callable[[Unit], None]) -> None:
         """Commit ``work`` while the disk takes the spool; if either fails, nothing is left.
@@ -157,10 +164,24 @@ class Recorder:
         live.recordings[begun.id] = begun
         RECORDINGS_LIVE.inc()
         _log.info("recording_started", leg=live.leg.id, recording=begun.id)
+        self._listen(live, begun)
         secs = begun.params.max_length_secs
         if secs:
             live.lengths[begun.id] = LengthLeft(secs * NS_PER_S, self._edges.clock.monotonic_ns())
             self.bound(live, begun.id)
+
+    def _listen(self, live: LiveLeg, begun: Recording) -> None:
+        """Stop the recording when nothing is said for ``timeout_secs``, if it has that."""
+        params = begun.params
+        if params.timeout_secs:
+            edges = self._edges
+            edges.listening.listen(
+                begun.id,
+                edges.spools.path(begun.id),
+                timeout_secs=params.timeout_secs,
+                track=params.track,
+                silent=lambda: edges.background.spawn(self._silent(live, begun.id), "silence"),
+            )
 
     def bound(self, live: LiveLeg, recording_id: RecordingId) -> None:
         """Stop the recording when what is left of its ``max_length`` is over, if it has one."""
@@ -195,6 +216,7 @@ class Recorder:
             if live.recordings.pop(recording.id, None) is not None:
                 live.cancel_timer(recording.id)
                 live.lengths.pop(recording.id, None)
+                self._edges.listening.forget(recording.id)
                 RECORDINGS_LIVE.dec()
                 _log.info("recording_stopped", recording=recording.id, reason=recording.stop_reason)
 
@@ -225,6 +247,12 @@ class Recorder:
             # A pause or a stop that had its turn before has taken the timer back.
             if live.timers.pop(recording_id, None) is not None:
                 await self._end(live, [recording_id], StopReason.MAX_LENGTH, lambda _: None)
+
+    async def _silent(self, live: LiveLeg, recording_id: RecordingId) -> None:
+        async with self._edges.registry.turns([live.leg.id]):
+            # A pause that had its turn before came after the silence all the same.
+            if recording_id in live.recordings:
+                await self._end(live, [recording_id], StopReason.SILENCE, lambda _: None)
 
     async def _capture_ended(self, recording_id: RecordingId) -> int:
         """Monotonic end of capture; a media process that is gone has ended it already."""
@@ -267,5 +295,6 @@ def _spool_header(live: LiveLeg, planned: PlannedRecording, edges: Edges) -> Spo
         started_monotonic_ns=edges.clock.monotonic_ns(),
         boot_id=edges.boot_id,
         trim=params.trim,
+        timeout_secs=params.timeout_secs,
         custom_file_name=params.custom_file_name,
     )

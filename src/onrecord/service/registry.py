@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from onrecord.calls.commands import CommandResult
+from onrecord.calls.media import PromptSource
 from onrecord.calls.records import Application, Leg, Recording, RecordingParams
 from onrecord.core.ids import CallControlId, LegId, RecordingId
 from onrecord.metrics import LEGS_LIVE
@@ -42,6 +43,25 @@ class PlannedBridge:
     def is_all(self) -> bool:
         """The dialled leg is hung up when it cannot be joined."""
         return self.transfer or self.prevent_double_bridge
+
+
+@dataclass(slots=True, eq=False)
+class Playback:
+    """Audio that a command has asked for."""
+
+    id: str
+    source: PromptSource
+    loops: int | None
+    """None: without end."""
+    waiting: set[LegId]
+    """Legs that it is for and on which it has not ended."""
+    prepared: asyncio.Event = field(default_factory=asyncio.Event)
+    """What was asked for after it may be handed to the media side."""
+    handed: bool = False
+    """The media side has it."""
+    started: bool = False
+    outcome: str = "completed"
+    """The worst of its legs, as the media side names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +112,9 @@ class LiveLeg:
     transferring_to: set[LegId] = field(default_factory=set)
     """Legs that ring because this one is being transferred."""
     time_limit_secs: float | None = None
+    digits_on_answer: str = ""
+    playbacks: list[Playback] = field(default_factory=list)
+    """What commands for this leg asked for and has not ended, in the order of the commands."""
     recordings: dict[RecordingId, Recording] = field(default_factory=dict)
     """Those that are being captured."""
     lengths: dict[RecordingId, LengthLeft] = field(default_factory=dict)

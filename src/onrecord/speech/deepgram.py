@@ -74,12 +74,13 @@ class DeepgramEngine:
     def _part(
         self, client: httpx.Client, sound: Sound, language: str, part: Part, progress: Progress
     ) -> list[Segment]:
-        start_ms, end_ms = part.spans[0]
         key = f"{DEEPGRAM} {language} {part.key}"
         saved = progress.load(key)
         if saved is None:
-            answer = self._ask(client, sound.wav(start_ms, end_ms), language, sound.channels)
-            saved = [asdict(segment) for segment in _segments(answer, language, start_ms)]
+            answer = self._ask(
+                client, sound.wav(part.start_ms, part.end_ms), language, sound.channels
+            )
+            saved = [asdict(segment) for segment in _segments(answer, language, part.start_ms)]
             progress.save(key, saved)
         return [segment_from_json(segment) for segment in saved]
 

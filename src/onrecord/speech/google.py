@@ -91,7 +91,7 @@ class GoogleEngine:
         sound = open_sound(path)
         config = _config(sound, request)
         if sound.duration_ms <= WHOLE_MS:
-            found = self._part(sound, config, Part(((0, sound.duration_ms),)), progress)
+            found = self._part(sound, config, Part(0, sound.duration_ms), progress)
         elif self._bucket is not None:
             found = self._through_bucket(self._bucket, sound, config, progress)
         elif request.diarization:
@@ -112,12 +112,11 @@ class GoogleEngine:
         part: Part,
         progress: Progress,
     ) -> list[Segment]:
-        start_ms, end_ms = part.spans[0]
         key = f"{GOOGLE} {config.language_code} {part.key}"
         saved = progress.load(key)
         if saved is None:
-            results = self._speech.recognize(config, sound.wav(start_ms, end_ms))
-            saved = _as_json(_segments(results, config, start_ms))
+            results = self._speech.recognize(config, sound.wav(part.start_ms, part.end_ms))
+            saved = _as_json(_segments(results, config, part.start_ms))
             progress.save(key, saved)
         return [segment_from_json(segment) for segment in saved]
 

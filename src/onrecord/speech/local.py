@@ -1,6 +1,6 @@
 """Engine B: Whisper on this machine (faster-whisper, CTranslate2), in parts of at most 28 s of speech.
 
-A network that was taught with 30 s of sound at a time invents words in silence, so it is given speech only; the memory
+A network that was taught with 30 s of sound at a time invents words in silence, so it is given talk only; the memory
 needed is the same for a minute and for four hours.
 """
 
@@ -24,7 +24,7 @@ from onrecord.speech.engines import (
     segment_from_json,
 )
 from onrecord.speech.languages import check, code_for
-from onrecord.speech.parts import Part, packed
+from onrecord.speech.parts import Part, talk
 from onrecord.speech.rates import resample
 from onrecord.speech.segments import Spoken, joined, segments_of
 from onrecord.speech.source import Sound, open_sound
@@ -171,13 +171,13 @@ def _parts(sound: Sound) -> list[tuple[int, Part]]:
     found = [
         (channel, part)
         for channel in range(sound.channels)
-        for part in packed(probabilities(sound.samples[:, channel], sound.rate), PART_MS)
+        for part in talk(probabilities(sound.samples[:, channel], sound.rate), PART_MS)
     ]
-    return sorted(found, key=lambda at: (at[1].spans[0], at[0]))
+    return sorted(found, key=lambda at: (at[1].start_ms, at[0]))
 
 
 def _heard(sound: Sound, channel: int, part: Part) -> NDArray[np.float32]:
-    samples = resample(part.samples(sound, channel), sound.rate, _RATE)
+    samples = resample(sound.cut(part.start_ms, part.end_ms)[:, channel], sound.rate, _RATE)
     return samples.astype(np.float32) / np.float32(32768)
 
 
@@ -185,6 +185,6 @@ def _spoken(found: Any, part: Part) -> Iterator[Spoken]:
     for segment in found:
         for word in segment.words or ():
             confidence = word.probability if math.isfinite(word.probability) else None
-            start_ms, end_ms = part.place(word.start * 1000, word.end * 1000)
+            start_ms, end_ms = part.place(word.start * 1000), part.place(word.end * 1000)
             sure = None if confidence is None else round(confidence, 3)
             yield Spoken(start_ms, end_ms, word.word, sure)

@@ -1,8 +1,9 @@
 """A recording in parts that an engine takes, cut in silence. Times in windows of 32 ms.
 
-Two ways, because engines are paid differently. *Packed*, for the local engine: speech only, with the
-silence between left out, so that no word is invented in it and few parts are needed. *Cut*, for the
-clouds: stretches of the recording as it is, those without any speech left out.
+Two ways, because engines differ. *Talk*, for the local engine, which invents words in long silence: stretches of
+speech with the short pauses between. *Cut*, for the clouds: the recording as it is, without the parts that
+hold no speech at all. Pauses are never taken out of a part: the engines hear worse where sentences
+are joined.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from onrecord.speech.source import Sound
 from onrecord.speech.vad import probabilities, spans_of
 
 PAD: Final = 8
-"""Windows kept round packed speech: 256 ms."""
+"""Windows kept round speech: 256 ms."""
+MOST_PAUSE: Final = 156
+"""A pause of more windows (5 s) ends a stretch of talk."""
 _EARLIEST: Final = 0.6
 """A hard cut lies in the last 40 % of what would fit."""
 _QUIET: Final = 7
@@ -27,58 +30,42 @@ Spans = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What goes to the engine in one piece."""
+    """A stretch of the recording that goes to the engine in one piece."""
 
-    spans: tuple[tuple[int, int], ...]
-    """Stretches of the recording, ``(start_ms, end_ms)``, one after another without a gap."""
+    start_ms: int
+    end_ms: int
 
     @property
     def key(self) -> str:
         """Tells this part of a file from every other part of it."""
-        return f"{self.spans[0][0]}-{self.spans[-1][1]}"
+        return f"{self.start_ms}-{self.end_ms}"
 
     @property
     def duration_ms(self) -> int:
-        """Of all spans together."""
-        return sum(end - start for start, end in self.spans)
+        """How long it is."""
+        return self.end_ms - self.start_ms
 
-    def samples(self, sound: Sound, channel: int) -> NDArray[np.int16]:
-        """One channel's samples. Shape ``(n,)``."""
-        return np.concatenate([sound.cut(*span)[:, channel] for span in self.spans])
-
-    def place(self, start_ms: float, end_ms: float) -> tuple[int, int]:
-        """Where in the recording a stretch of the part lies, ``(start_ms, end_ms)``.
-
-        A word that an engine stretches over the silence left out belongs to the span that holds most
-        of it. What lies beyond the end counts as the end.
-        """
-        before = 0.0
-        best = (-1.0, 0, 0)
-        for first, last in self.spans:
-            low = min(max(start_ms - before, 0.0), float(last - first))
-            high = min(max(end_ms - before, 0.0), float(last - first))
-            best = max(best, (high - low, first + round(low), first + round(high)))
-            before += last - first
-        return best[1:]
+    def place(self, part_ms: float) -> int:
+        """The time in the recording of a time in the part; never outside of the part."""
+        return min(self.end_ms, self.start_ms + max(0, round(part_ms)))
 
 
-def packed(probability: NDArray[np.float32], limit_ms: int) -> list[Part]:
-    """The speech of one channel in parts of at most ``limit_ms``.
+def talk(probability: NDArray[np.float32], limit_ms: int) -> list[Part]:
+    """The stretches of talk of one channel, in parts of at most ``limit_ms``.
 
     Args:
         probability: Of speech, by window. Shape ``(n,)``.
         limit_ms: A talker without a pause is cut where the probability is lowest.
     """
     limit = limit_ms // WINDOW_MS
-    parts: list[Spans] = []
-    room = 0
-    for start, end in _split(_padded(spans_of(probability), len(probability)), probability, limit):
-        if not parts or end - start > room:
-            parts.append([])
-            room = limit
-        parts[-1].append((start, end))
-        room -= end - start
-    return [_part(spans) for spans in parts]
+    speech = _padded(spans_of(probability), len(probability))
+    found: Spans = []
+    for start, end in _split(speech, probability, limit):
+        if found and start - found[-1][1] <= MOST_PAUSE and end - found[-1][0] <= limit:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return _parts(found)
 
 
 def cut(probability: NDArray[np.float32], limit_ms: int) -> list[Part]:
@@ -91,7 +78,7 @@ def cut(probability: NDArray[np.float32], limit_ms: int) -> list[Part]:
     speech = spans_of(probability)
     whole = _split([(0, len(probability))], probability, limit_ms // WINDOW_MS)
     heard = [(a, b) for a, b in whole if any(start < b and end > a for start, end in speech)]
-    return [_part([span]) for span in heard]
+    return _parts(heard)
 
 
 def loudest(sound: Sound) -> NDArray[np.float32]:
@@ -101,8 +88,8 @@ def loudest(sound: Sound) -> NDArray[np.float32]:
     return highest
 
 
-def _part(spans: Spans) -> Part:
-    return Part(tuple((start * WINDOW_MS, end * WINDOW_MS) for start, end in spans))
+def _parts(spans: Spans) -> list[Part]:
+    return [Part(start * WINDOW_MS, end * WINDOW_MS) for start, end in spans]
 
 
 def _padded(spans: Spans, length: int) -> Spans:

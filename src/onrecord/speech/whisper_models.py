@@ -167,14 +167,16 @@ def pull_model(name: str, folder: Path, fetch: Fetch | None = None) -> LocalMode
 
 def _fetch(known: KnownModel, folder: Path) -> None:
     import httpx
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import constants, snapshot_download
 
+    revision = f"/api/models/{known.repository}/revision/{known.revision}"
     try:
+        # Asked first, because the library tries long where there is no connection.
+        httpx.get(constants.ENDPOINT + revision, timeout=10).raise_for_status()
         snapshot_download(
             known.repository, revision=known.revision, local_dir=folder, allow_patterns=_PATTERNS
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, OSError) as error:
         raise ModelError(
             f"{known.repository} could not be fetched: {_first_line(error)}: this needs a connection to"
             f" huggingface.co or a mirror in HF_ENDPOINT; without one copy the files of revision"

@@ -92,7 +92,7 @@ class Fact:
     """Something that happened to the recording."""
 
     kind: str
-    """``start``, ``codecs``, ``hold``, ``resume_media``, ``media_replaced``, ``stop``."""
+    """``start``, ``codecs``, ``hold``, ``resume_media``, ``media_replaced``, ``clock``, ``stop``."""
     at_ns: int
     """Monotonic."""
     data: Mapping[str, object]

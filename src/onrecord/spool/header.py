@@ -27,4 +27,6 @@ class SpoolHeader:
     boot_id: str
     trim: str | None = None
     """``trim-silence`` or None."""
+    timeout_secs: int = 0
+    """Silence that ends the recording while it runs; 0: somebody else ends it."""
     custom_file_name: str | None = None

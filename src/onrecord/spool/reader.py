@@ -118,8 +118,10 @@ class SpoolTail:
         self.torn.clear()
 
     def close(self) -> None:
-        """Close the file; what was read stays valid."""
-        os.close(self._fd)
+        """Close the file, if it is open; what was read stays valid."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def _piece(self) -> bytes:
         """The next bytes: a mebibyte, or the whole of a longer record, or what there is."""
@@ -139,6 +141,6 @@ class SpoolTail:
             found = next_record(whole, self._offset + ALIGNMENT)
         if found >= size and not ended:
             return False
-        self.torn.append(Torn(self._offset, size - self._offset if found >= size else found - self._offset))
-        self._offset = min(found, size)
+        self.torn.append(Torn(self._offset, found - self._offset))
+        self._offset = found
         return True

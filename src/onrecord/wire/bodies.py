@@ -9,6 +9,8 @@ from dataclasses import replace
 from onrecord.wire.fields import (
     ADDRESS,
     BASE64,
+    DIAL_ADDRESS,
+    DIGITS,
     DISPLAY_NAME,
     HEADER_NAME,
     NAME,
@@ -390,11 +392,14 @@ BRIDGE: tuple[Field, ...] = (
 DIAL: tuple[Field, ...] = (
     SingleTarget(
         name="to",
-        description="Whom to call: a +E.164 number or a SIP URI; an array with one of them is fine.",
+        description=(
+            "Whom to call: a +E.164 number or a SIP URI; an array with one of them is fine. Digits "
+            "behind a comma are sent when the call is answered, as `send_digits_on_answer`."
+        ),
         example="sip:bob@192.0.2.10",
         required=True,
         high=512,
-        form=ADDRESS,
+        form=DIAL_ADDRESS,
     ),
     Text(
         name="from",
@@ -486,6 +491,13 @@ DIAL: tuple[Field, ...] = (
             "another by then. Needs `link_to`."
         ),
     ),
+    Text(
+        name="send_digits_on_answer",
+        description="Digits to send when the call is answered, as `digits` of send_dtmf.",
+        example="ww200",
+        high=64,
+        form=DIGITS,
+    ),
     CLIENT_STATE,
     replace(
         COMMAND_ID,
@@ -521,6 +533,7 @@ TRANSFER: tuple[Field, ...] = (
     SIP_HEADERS,
     _OF_DIAL["sip_auth_username"],
     _OF_DIAL["sip_auth_password"],
+    _OF_DIAL["send_digits_on_answer"],
     _PARK,
     CLIENT_STATE,
     replace(

@@ -30,10 +30,20 @@ TITLES = MappingProxyType(
         "10032": "Invalid enumerated value",
         "10033": "Value outside of range",
         "10037": "Service unavailable",
+        "90009": "Invalid value for loop",
+        "90010": "Invalid value for payload",
+        "90011": "Invalid value for payload_type",
+        "90012": "Invalid value for voice",
+        "90013": "Invalid value for language",
+        "90014": "Invalid value for digits",
         "90015": "Invalid Call Control ID",
+        "90016": "Invalid value for stop",
         "90018": "Call has already ended",
         "90020": "Call recording triggered before audio started",
+        "90027": "Invalid value for duration_millis",
+        "90030": "Invalid value for service_level",
         "90034": "Call not answered yet",
+        "90040": "Audio file could not be used",
         "90102": "Outbound call cannot be answered",
     }
 )
@@ -126,6 +136,90 @@ def not_e164(field: str) -> CallerError:
     """A number is neither +E.164 nor a SIP URI."""
     detail = f"The '{field}' parameter must be in E164 format."
     return _fault(422, "10016", detail, pointer=pointer_to(field))
+
+
+# What is played into a call (contract section 8.3)
+
+
+def invalid_loop() -> CallerError:
+    """``loop`` is neither 1 to 100 nor ``infinity``."""
+    detail = "The value must be a whole number from 1 to 100, or 'infinity'."
+    return _fault(422, "90009", detail, pointer="/loop")
+
+
+def invalid_payload(detail: str) -> CallerError:
+    """``payload`` of speak cannot be spoken."""
+    return _fault(422, "90010", detail, pointer="/payload")
+
+
+def invalid_payload_type(allowed: Iterable[str]) -> CallerError:
+    """``payload_type`` is none that there is."""
+    return _one_of("90011", "payload_type", allowed)
+
+
+def invalid_voice() -> CallerError:
+    """``voice`` is no name of a voice."""
+    detail = "The value must be 'male', 'female' or the name of a voice."
+    return _fault(422, "90012", detail, pointer="/voice")
+
+
+def invalid_language(allowed: Iterable[str]) -> CallerError:
+    """``language`` is none that there is."""
+    return _one_of("90013", "language", allowed)
+
+
+def invalid_digits(field: str = "digits") -> CallerError:
+    """Digits hold something that is neither a digit nor a pause."""
+    detail = "The value may hold 0-9, A-D, '*' and '#', and the pauses 'w' and 'W'."
+    return _fault(422, "90014", detail, pointer=pointer_to(field))
+
+
+def invalid_stop(allowed: Iterable[str]) -> CallerError:
+    """``stop`` is none that there is."""
+    return _one_of("90016", "stop", allowed)
+
+
+def invalid_duration(low: int, high: int) -> CallerError:
+    """``duration_millis`` is out of its range."""
+    detail = f"The value is outside of allowed range {low} to {high}"
+    return _fault(422, "90027", detail, pointer="/duration_millis")
+
+
+def invalid_service_level(allowed: Iterable[str]) -> CallerError:
+    """``service_level`` is none that there is."""
+    return _one_of("90030", "service_level", allowed)
+
+
+def audio_not_usable(field: str) -> CallerError:
+    """The audio that a command brings is neither WAV nor MP3."""
+    return _fault(400, "90040", "The audio is neither WAV nor MP3.", pointer=pointer_to(field))
+
+
+def no_overlay() -> CallerError:
+    """``overlay``: audio over other audio."""
+    detail = "This server plays audio one after another; it does not mix it (overlay)."
+    return unprocessable(detail, "/overlay")
+
+
+def no_opposite_leg() -> CallerError:
+    """``target_legs`` names the other leg of a call that is not bridged."""
+    return unprocessable("This call is not bridged: it has no opposite leg.", "/target_legs")
+
+
+def no_speech() -> CallerError:
+    """``speak``, and no speech engine is installed."""
+    detail = "No speech engine is installed on this server; its operator can install espeak-ng."
+    return unprocessable(detail)
+
+
+def no_digits() -> CallerError:
+    """``send_dtmf`` to a party that takes no telephone-events."""
+    return unprocessable("The party of this call did not agree to take digits (RFC 4733).")
+
+
+def _one_of(code: str, field: str, allowed: Iterable[str]) -> CallerError:
+    detail = f"The value must be one of: {', '.join(sorted(allowed))}."
+    return _fault(422, code, detail, pointer=pointer_to(field))
 
 
 # State (contract section 5.2)

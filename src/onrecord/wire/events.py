@@ -40,7 +40,7 @@ def call_initiated(leg: Leg, event_id: EventId, occurred_ns: int) -> str:
         "caller_id_name": leg.caller_name,
         "offered_codecs": ",".join(leg.offered_codecs) or None,
     }
-    return _event("call.initiated", event_id, occurred_ns, payload)
+    return event_data("call.initiated", event_id, occurred_ns, payload)
 
 
 def call_answered(leg: Leg, event_id: EventId, occurred_ns: int) -> str:
@@ -48,13 +48,13 @@ def call_answered(leg: Leg, event_id: EventId, occurred_ns: int) -> str:
     payload: dict[str, object] = {**_leg_payload(leg), "state": "answered"}
     if leg.codec is not None:
         payload |= {"codec": leg.codec, "sampling_rate": _CLOCK_RATES.get(leg.codec.upper(), 8000)}
-    return _event("call.answered", event_id, occurred_ns, payload)
+    return event_data("call.answered", event_id, occurred_ns, payload)
 
 
 def call_bridged(leg: Leg, event_id: EventId, occurred_ns: int) -> str:
     """``call.bridged``: one for each of the two legs."""
-    payload = {**_ids(leg), "from": leg.from_, "to": leg.to}
-    return _event("call.bridged", event_id, occurred_ns, payload)
+    payload = {**leg_ids(leg), "from": leg.from_, "to": leg.to}
+    return event_data("call.bridged", event_id, occurred_ns, payload)
 
 
 def call_hangup(leg: Leg, stats: LegStats | None, event_id: EventId, occurred_ns: int) -> str:
@@ -68,7 +68,7 @@ def call_hangup(leg: Leg, stats: LegStats | None, event_id: EventId, occurred_ns
         "call_quality_stats": None if stats is None else quality(stats),
         "end_time": _time(leg.ended_ns if leg.ended_ns is not None else occurred_ns),
     }
-    return _event("call.hangup", event_id, occurred_ns, payload)
+    return event_data("call.hangup", event_id, occurred_ns, payload)
 
 
 def recording_saved(
@@ -89,10 +89,11 @@ def recording_saved(
         "duration_millis": recording.duration_ms,
         "recording_urls": {params.format: url},
         "public_recording_urls": {},
+        **trimmed_member(recording),
         "from": recording.from_,
         "to": recording.to,
     }
-    return _event("call.recording.saved", event_id, occurred_ns, payload)
+    return event_data("call.recording.saved", event_id, occurred_ns, payload)
 
 
 def recording_error(
@@ -116,7 +117,7 @@ def recording_error(
         "from": recording.from_,
         "to": recording.to,
     }
-    return _event("call.recording.error", event_id, occurred_ns, payload)
+    return event_data("call.recording.error", event_id, occurred_ns, payload)
 
 
 def shown_channels(recording: Recording) -> str:
@@ -124,23 +125,38 @@ def shown_channels(recording: Recording) -> str:
     return recording.params.channels if recording.params.track == "both" else "single"
 
 
+def trimmed_member(recording: Recording) -> dict[str, object]:
+    """``trimmed``, of a recording that was trimmed; only this server has it."""
+    cut = recording.trimmed
+    if cut is None:
+        return {}
+    return {
+        "trimmed": {"start_millis": cut.start_ms, "end_millis": cut.end_ms, "speech": cut.speech}
+    }
+
+
 def quality(stats: LegStats) -> dict[str, dict[str, str]]:
-    """``call_quality_stats``; only figures that are known, all of them texts."""
+    """``call_quality_stats``, all of it texts; jitter is measured over every packet received."""
     return {
         "inbound": {
             "jitter_max_variance": f"{stats.jitter_max_ms:.2f}",
+            "jitter_packet_count": str(stats.packets_received),
             "mos": f"{mean_opinion_score(stats):.2f}",
             "packet_count": str(stats.packets_received),
             "skip_packet_count": str(stats.packets_lost),
         },
-        "outbound": {"packet_count": str(stats.packets_sent)},
+        "outbound": {
+            "packet_count": str(stats.packets_sent),
+            "skip_packet_count": str(stats.packets_sent_lost),
+        },
     }
 
 
 def mean_opinion_score(stats: LegStats) -> float:
     """Estimated listening quality, 1.0 to 4.5: ITU-T G.107 with G.711's loss robustness (Bpl 4.3).
 
-    Only loss and half of the round trip enter; 1.0 when nothing was received.
+    Simplified as in R. G. Cole and J. H. Rosenbluth, "Voice over IP performance monitoring" (2001):
+    only loss and half of the round trip enter; 1.0 when nothing was received.
     """
     expected = stats.packets_received + stats.packets_lost
     if stats.packets_received == 0:
@@ -154,7 +170,8 @@ def mean_opinion_score(stats: LegStats) -> float:
     return min(max(score, 1.0), 4.5)
 
 
-def _ids(leg: Leg) -> dict[str, object]:
+def leg_ids(leg: Leg) -> dict[str, object]:
+    """What the payload of every event of a leg begins with."""
     return {
         "call_control_id": leg.call_control_id,
         "call_leg_id": leg.id,
@@ -166,7 +183,7 @@ def _ids(leg: Leg) -> dict[str, object]:
 
 def _leg_payload(leg: Leg) -> dict[str, object]:
     return {
-        **_ids(leg),
+        **leg_ids(leg),
         "from": leg.from_,
         "to": leg.to,
         "from_sip_uri": leg.from_sip_uri,
@@ -209,7 +226,10 @@ def _time(utc_ns: int | None) -> str | None:
     return None if utc_ns is None else iso_micros(utc_ns)
 
 
-def _event(kind: str, event_id: EventId, occurred_ns: int, payload: Mapping[str, object]) -> str:
+def event_data(
+    kind: str, event_id: EventId, occurred_ns: int, payload: Mapping[str, object]
+) -> str:
+    """The JSON text of ``data``."""
     data = {
         "record_type": "event",
         "event_type": kind,

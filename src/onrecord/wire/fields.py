@@ -325,6 +325,18 @@ BASE64 = _form(_BASE64, errors.client_state_not_base64, contentEncoding="base64"
 ADDRESS = _form(f"{_NUMBER}|{_SIP_URI}", errors.not_e164)
 """A number in +E.164 form, or a ``sip:`` URI."""
 
+DIGITS = _form(r"[0-9A-D*#wW]*[0-9A-D*#][0-9A-D*#wW]*", errors.invalid_digits)
+"""Digits and pauses to send, at least one digit."""
+
+DIALLED = rf"(?P<address>{_NUMBER}|{_SIP_URI})(?:,(?P<digits>[0-9A-D*#wW]{{1,64}}))?"
+"""An address to dial, and digits to send when it is answered."""
+
+DIAL_ADDRESS = Form(
+    _form(DIALLED, errors.not_e164).check,
+    {"pattern": f"^(?:(?:{_NUMBER}|{_SIP_URI})(?:,[0-9A-D*#wW]{{1,64}})?)$"},
+)
+"""The same, or a text that holds nothing else."""
+
 UUID = _form(_UUID, _must("It must be a UUID."), format="uuid")
 """A UUID in its usual text form."""
 

@@ -36,8 +36,8 @@ _NAME_CONTAINS = "filter[application_name][contains]"
 def parse_page(query: Mapping[str, str]) -> PageRequest:
     """``page[number]`` and ``page[size]``, or the bare ``page_number`` and ``page_size``."""
     return PageRequest(
-        number=_whole(query, "page[number]", "page_number", 1, MAX_PAGE_NUMBER),
-        size=_whole(query, "page[size]", "page_size", 20, MAX_PAGE_SIZE),
+        number=whole(query, "page[number]", "page_number", 1, MAX_PAGE_NUMBER),
+        size=whole(query, "page[size]", "page_size", 20, MAX_PAGE_SIZE),
     )
 
 
@@ -52,7 +52,7 @@ def parse_recording_filter(query: Mapping[str, str]) -> RecordingFilter:
         if parameter == f"filter[{name}]" and name in EQUALITY_FILTERS:
             wanted[EQUALITY_FILTERS[name]] = value
         elif name in TIME_FILTERS and bound in ("gte", "lte"):
-            bounds[f"{TIME_FILTERS[name]}_{bound}_ns"] = _moment(parameter, value)
+            bounds[f"{TIME_FILTERS[name]}_{bound}_ns"] = parse_moment(parameter, value)
         else:
             raise errors.invalid_filter(parameter, "There is no such filter for recordings.")
     return RecordingFilter(**wanted, **bounds)  # type: ignore[arg-type]  # names differ by type
@@ -73,7 +73,8 @@ def parse_application_list(query: Mapping[str, str]) -> tuple[str | None, str]:
     return contains, sort
 
 
-def _whole(query: Mapping[str, str], name: str, bare: str, default: int, high: int) -> int:
+def whole(query: Mapping[str, str], name: str, bare: str, default: int, high: int) -> int:
+    """The number 1 to ``high`` that ``name``, or else ``bare``, gives."""
     given = name if name in query else bare
     text = query.get(given)
     if text is None:
@@ -84,8 +85,8 @@ def _whole(query: Mapping[str, str], name: str, bare: str, default: int, high: i
     return int(text)
 
 
-def _moment(parameter: str, text: str) -> int:
-    """A ``+`` that was sent unencoded arrives as a blank."""
+def parse_moment(parameter: str, text: str) -> int:
+    """UTC nanoseconds of an ISO 8601 time; a ``+`` that was sent unencoded arrives as a blank."""
     try:
         moment_ns = parse_iso(text.replace(" ", "+") if "T" in text else text)
     except (ValueError, OverflowError) as error:

@@ -5,6 +5,7 @@ All of them raise :class:`CallerError` with every fault of the body (422), or th
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from onrecord.calls.commands import (
 from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
 from onrecord.wire import bodies, errors
-from onrecord.wire.fields import ROUTE, Field, Reading, read
+from onrecord.wire.fields import DIALLED, ROUTE, Field, Reading, read
 from onrecord.wire.languages import ENGLISH
 
 _MS_PER_S = 1000
@@ -35,7 +36,7 @@ _KEPT_CHARACTERS = 255
 def parse_record_start(body: object, *, strict_channels: bool = True) -> RecordStart:
     """POST …/actions/record_start; ``strict_channels`` off takes absent channels for ``single``."""
     fields = bodies.RECORD_START if strict_channels else bodies.RECORD_START_LENIENT
-    reading = read(fields, _members(body))
+    reading = read(fields, members_of(body))
     _check_transcription(reading)
     reading.refuse_faults()
     values = reading.values
@@ -56,25 +57,25 @@ def parse_record_start(body: object, *, strict_channels: bool = True) -> RecordS
         transcription_min_speaker_count=values["transcription_min_speaker_count"],
         transcription_max_speaker_count=values["transcription_max_speaker_count"],
     )
-    return RecordStart(params, values["client_state"], _command_id(values))
+    return RecordStart(params, values["client_state"], command_id_of(values))
 
 
 def parse_record_stop(body: object) -> RecordStop:
     """POST …/actions/record_stop."""
     values = _read(bodies.RECORD_STOP, body)
-    return RecordStop(_recording_id(values), values["client_state"], _command_id(values))
+    return RecordStop(_recording_id(values), values["client_state"], command_id_of(values))
 
 
 def parse_record_pause(body: object) -> RecordPause:
     """POST …/actions/record_pause."""
     values = _read(bodies.RECORD_PAUSE, body)
-    return RecordPause(_recording_id(values), values["client_state"], _command_id(values))
+    return RecordPause(_recording_id(values), values["client_state"], command_id_of(values))
 
 
 def parse_record_resume(body: object) -> RecordResume:
     """POST …/actions/record_resume."""
     values = _read(bodies.RECORD_RESUME, body)
-    return RecordResume(_recording_id(values), values["client_state"], _command_id(values))
+    return RecordResume(_recording_id(values), values["client_state"], command_id_of(values))
 
 
 def parse_client_state_update(body: object) -> ClientStateUpdate:
@@ -87,7 +88,7 @@ def parse_answer(body: object) -> Answer:
     values = _read(bodies.ANSWER, body)
     return Answer(
         client_state=values["client_state"],
-        command_id=_command_id(values),
+        command_id=command_id_of(values),
         custom_headers=_headers(values["custom_headers"]),
         send_silence_when_idle=values["send_silence_when_idle"],
         webhook=_webhook(values) if values["webhook_url"] is not None else None,
@@ -98,14 +99,14 @@ def parse_answer(body: object) -> Answer:
 def parse_reject(body: object) -> Reject:
     """POST …/actions/reject."""
     values = _read(bodies.REJECT, body)
-    return Reject(values["cause"], values["client_state"], _command_id(values))
+    return Reject(values["cause"], values["client_state"], command_id_of(values))
 
 
 def parse_hangup(body: object) -> Hangup:
     """POST …/actions/hangup."""
     values = _read(bodies.HANGUP, body)
     headers = _headers(values["custom_headers"])
-    return Hangup(values["client_state"], _command_id(values), headers)
+    return Hangup(values["client_state"], command_id_of(values), headers)
 
 
 def parse_bridge(body: object) -> Bridge:
@@ -114,7 +115,7 @@ def parse_bridge(body: object) -> Bridge:
     return Bridge(
         other=CallControlId(values["call_control_id"]),
         client_state=values["client_state"],
-        command_id=_command_id(values),
+        command_id=command_id_of(values),
         record=_record_from_answer(values),
         park_after_unbridge=values["park_after_unbridge"] is not None,
         prevent_double_bridge=values["prevent_double_bridge"],
@@ -124,8 +125,9 @@ def parse_bridge(body: object) -> Bridge:
 def parse_transfer(body: object) -> Transfer:
     """POST …/actions/transfer."""
     values = _read(bodies.TRANSFER, body)
+    to, digits = split_digits(values["to"])
     return Transfer(
-        to=values["to"],
+        to=to,
         from_=values["from"],
         caller_name=values["from_display_name"] or "",
         timeout_secs=values["timeout_secs"],
@@ -140,7 +142,8 @@ def parse_transfer(body: object) -> Transfer:
         park_after_unbridge=values["park_after_unbridge"] is not None,
         client_state=values["client_state"],
         target_client_state=values["target_leg_client_state"],
-        command_id=_command_id(values),
+        send_digits=values["send_digits_on_answer"] or digits,
+        command_id=command_id_of(values),
         webhook=_webhook(values) if values["webhook_url"] is not None else None,
         record=_record_from_answer(values),
     )
@@ -151,7 +154,7 @@ _NEEDS_LINK = ("bridge_on_answer", "park_after_unbridge", "prevent_double_bridge
 
 def parse_dial(body: object) -> Dial:
     """POST /v2/calls."""
-    reading = read(bodies.DIAL, _members(body))
+    reading = read(bodies.DIAL, members_of(body))
     values = reading.values
     needs_link = any(values[name] for name in _NEEDS_LINK)
     if needs_link and values["link_to"] is None and reading.sound("link_to"):
@@ -162,9 +165,10 @@ def parse_dial(body: object) -> Dial:
 
 def _dial(values: dict[str, Any]) -> Dial:
     link = values["link_to"]
+    to, digits = split_digits(values["to"])
     return Dial(
         application_id=ApplicationId(values["connection_id"]),
-        to=values["to"],
+        to=to,
         from_=values["from"],
         caller_name=values["from_display_name"] or "",
         timeout_secs=values["timeout_secs"],
@@ -179,16 +183,23 @@ def _dial(values: dict[str, Any]) -> Dial:
         bridge_on_answer=values["bridge_on_answer"],
         park_after_unbridge=values["park_after_unbridge"] is not None,
         prevent_double_bridge=values["prevent_double_bridge"],
+        send_digits=values["send_digits_on_answer"] or digits,
         client_state=values["client_state"],
-        command_id=_command_id(values),
+        command_id=command_id_of(values),
         webhook=_webhook(values),
         record=_record_from_answer(values),
     )
 
 
+def split_digits(to: str) -> tuple[str, str]:
+    """An address and the digits that ``to`` has behind a comma, as in ``+18005550100,200``."""
+    match = re.fullmatch(DIALLED, to)
+    return (match["address"], match["digits"] or "") if match else (to, "")
+
+
 def parse_application(body: object, base: Application | None = None) -> ApplicationFields:
     """POST (``base`` None) and PATCH of an application: what is absent keeps the value of ``base``."""
-    reading = read(bodies.APPLICATION, _members(body))
+    reading = read(bodies.APPLICATION, members_of(body))
     reading.refuse_faults()
     given = {name: reading.values[name] for name in reading.given}
     kept = _kept(base) if base else ApplicationFields(name="", webhook_url="")
@@ -257,14 +268,19 @@ def parse_recording_ids(body: object) -> tuple[RecordingId, ...]:
     return tuple(RecordingId(item.lower()) for item in values["ids"])
 
 
-def _members(body: object) -> dict[str, object]:
+def members_of(body: object) -> dict[str, object]:
+    """The body as an object.
+
+    Raises:
+        CallerError: it is something else.
+    """
     if not isinstance(body, dict):
         raise errors.not_an_object()
     return body
 
 
 def _read(fields: Sequence[Field], body: object) -> dict[str, Any]:
-    reading = read(fields, _members(body))
+    reading = read(fields, members_of(body))
     reading.refuse_faults()
     return reading.values
 
@@ -280,8 +296,8 @@ def _check_transcription(reading: Reading) -> None:
         reading.add_fault(language, errors.not_allowed(language, ENGLISH))
 
 
-def _command_id(values: dict[str, Any]) -> str | None:
-    """The id as it is kept: ids may have any length, but not every database can index all lengths.
+def command_id_of(values: dict[str, Any]) -> str | None:
+    """The command_id as it is kept: ids may have any length, but not every database can index all lengths.
 
     An empty id would make all commands that carry it one command, so it counts as none.
     """

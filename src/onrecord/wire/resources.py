@@ -7,7 +7,7 @@ from typing import TypeVar
 from onrecord.calls.records import Application, Leg, LegState, Page, PhoneNumber, Recording
 from onrecord.core.ids import RecordingId
 from onrecord.core.units import NS_PER_S, iso_millis
-from onrecord.wire.events import shown_channels
+from onrecord.wire.events import shown_channels, trimmed_member
 
 T = TypeVar("T")
 
@@ -92,6 +92,7 @@ def recording_resource(recording: Recording, link: str | None) -> dict[str, obje
         "created_at": iso_millis(recording.created_ns),
         "updated_at": iso_millis(recording.updated_ns),
         "download_urls": {} if link is None else {recording.params.format: link},
+        **trimmed_member(recording),
     }
 
 

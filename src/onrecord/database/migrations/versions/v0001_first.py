@@ -161,6 +161,7 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.BigInteger(), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("file_key", sa.Text(), nullable=True),
+        sa.Column("trimmed", sa.Text(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -253,6 +254,45 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('recording', 'paused', 'stopped')"),
         postgresql_where=sa.text("state IN ('recording', 'paused', 'stopped')"),
     )
+    op.create_table(
+        "storage_credentials",
+        sa.Column("application_id", sa.Text(), nullable=False),
+        sa.Column("backend", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_ns", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ns", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["application.id"],
+            name="storage_credentials_application",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("application_id"),
+    )
+    op.create_table(
+        "transcription",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("recording_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("engine", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("segments", sa.Text(), nullable=False),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=True),
+        sa.Column("created_ns", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ns", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recording_id"],
+            ["recording.id"],
+            name="transcription_recording",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "transcription_by_recording", "transcription", ["recording_id", "created_ns"], unique=False
+    )
+    op.create_index("transcription_newest", "transcription", ["created_ns", "id"], unique=False)
     op.create_table(
         "secret",
         sa.Column("name", sa.Text(), nullable=False),

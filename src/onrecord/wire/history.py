@@ -1,0 +1,281 @@
+"""Active calls, call events and webhook deliveries: their filters and resources (contract section 8.4)."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from onrecord.calls.records import (
+    Attempt,
+    CallEvent,
+    CallEventFilter,
+    Delivery,
+    DeliveryFilter,
+    Event,
+    EventState,
+    Leg,
+    Page,
+    PageRequest,
+)
+from onrecord.core.units import iso_micros
+from onrecord.wire import errors
+from onrecord.wire.queries import MAX_PAGE_NUMBER, MAX_PAGE_SIZE, parse_moment, parse_page, whole
+from onrecord.wire.resources import leg_resource, page_body
+
+PRODUCTS = ("call_control", "fax", "texml")
+KINDS = ("command", "webhook")
+STATUSES = ("init", "in_progress", "completed")
+BOUNDS = ("eq", "gt", "gte", "lt", "lte")
+DELIVERY_STATUSES = ("delivered", "failed")
+MOST_TYPES = 50
+
+_TEXT_FILTERS = {
+    "leg_id": "call_leg_id",
+    "application_session_id": "call_session_id",
+    "connection_id": "connection_id",
+    "outbound.outbound_voice_profile_id": "voice_profile",
+    "from": "from_",
+    "to": "to",
+    "name": "name",
+}
+_CHOICES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "product": ("product", PRODUCTS),
+    "type": ("kind", KINDS),
+    "status": ("status", STATUSES),
+    "failed": ("failed", ("true", "false")),
+}
+EVENT_FILTERS = (
+    *_TEXT_FILTERS,
+    *_CHOICES,
+    "application_name][contains",
+    *(f"occurred_at][{bound}" for bound in BOUNDS),
+)
+"""What may stand in ``filter[…]`` of GET /v2/call_events."""
+
+_DELIVERY_TEXTS = {
+    "webhook][contains": "body_contains",
+    "attempts][contains": "attempts_contain",
+}
+_DELIVERY_TIMES = {
+    f"{name}_at][{bound}": f"{name}_{bound}_ns"
+    for name in ("started", "finished")
+    for bound in ("gte", "lte")
+}
+DELIVERY_FILTERS = ("status][eq", "event_type", *_DELIVERY_TEXTS, *_DELIVERY_TIMES)
+"""What may stand in ``filter[…]`` of GET /v2/webhook_deliveries."""
+
+
+def parse_call_event_filter(query: Mapping[str, str]) -> CallEventFilter:
+    """``filter[…]`` of GET /v2/call_events; at most one bound of ``occurred_at``.
+
+    Raises:
+        CallerError: 400 that names the parameter.
+    """
+    wanted: dict[str, Any] = {}
+    for parameter, value in _filters(query):
+        name = parameter[len("filter[") : -1]
+        if name in _TEXT_FILTERS:
+            wanted[_TEXT_FILTERS[name]] = value
+        elif name in _CHOICES:
+            member, allowed = _CHOICES[name]
+            wanted[member] = _choice(parameter, value, allowed)
+        elif name == "application_name][contains":
+            wanted["application_name"] = _at_least_three(parameter, value)
+        elif name in EVENT_FILTERS:
+            if any(member.startswith("occurred_") for member in wanted):
+                raise errors.invalid_filter(
+                    parameter, "Only one bound of occurred_at may be given."
+                )
+            bound = name.partition("][")[2]
+            wanted[f"occurred_{bound}_ns"] = parse_moment(parameter, value)
+        else:
+            raise errors.invalid_filter(parameter, "There is no such filter for call events.")
+    if "failed" in wanted:
+        wanted["failed"] = wanted["failed"] == "true"
+    return CallEventFilter(**wanted)
+
+
+def parse_delivery_filter(query: Mapping[str, str]) -> DeliveryFilter:
+    """``filter[…]`` of GET /v2/webhook_deliveries.
+
+    Raises:
+        CallerError: 400 that names the parameter.
+    """
+    wanted: dict[str, Any] = {}
+    for parameter, value in _filters(query):
+        name = parameter[len("filter[") : -1]
+        if name in _DELIVERY_TEXTS:
+            wanted[_DELIVERY_TEXTS[name]] = value
+        elif name in _DELIVERY_TIMES:
+            wanted[_DELIVERY_TIMES[name]] = parse_moment(parameter, value)
+        elif name == "status][eq":
+            wanted["delivered"] = _choice(parameter, value, DELIVERY_STATUSES) == "delivered"
+        elif name == "event_type":
+            wanted["types"] = _types(parameter, value)
+        else:
+            raise errors.invalid_filter(parameter, "There is no such filter for deliveries.")
+    return DeliveryFilter(**wanted)
+
+
+def parse_cursor_page(query: Mapping[str, str]) -> PageRequest:
+    """A numbered page, or one that a cursor of :func:`cursor_page_body` names; ``page[limit]`` is its size.
+
+    Raises:
+        CallerError: 400 that names the parameter.
+    """
+    asked = parse_page(query)
+    size = asked.size
+    if "page[limit]" in query:
+        size = whole(query, "page[limit]", "page[limit]", size, MAX_PAGE_SIZE)
+    for parameter in ("page[after]", "page[before]"):
+        if parameter in query:
+            return PageRequest(_number_of(parameter, query[parameter]), size)
+    return PageRequest(asked.number, size)
+
+
+def active_calls_body(page: Page[Leg], path: str, now_ns: int) -> dict[str, object]:
+    """GET /v2/connections/{id}/active_calls, which is at ``path``."""
+    return cursor_page_body(page, [_active_call(leg, now_ns) for leg in page.items], path)
+
+
+def cursor_page_body(
+    page: Page[Any], items: Sequence[Mapping[str, object]], path: str
+) -> dict[str, object]:
+    """A list with the numbers that official SDKs read, and the cursors that the documentation has."""
+    body = page_body(page, items)
+    pages = -(-page.total // page.size)
+    after = _cursor(page.number + 1) if page.number < pages else None
+    before = _cursor(page.number - 1) if page.number > 1 else None
+    cursors = {
+        "cursors": {"after": after, "before": before},
+        "next": after and f"{path}?page[after]={after}&page[limit]={page.size}",
+        "previous": before and f"{path}?page[before]={before}&page[limit]={page.size}",
+        "total_items": page.total,
+    }
+    meta: Any = body["meta"]
+    return body | {"meta": meta | cursors}
+
+
+def call_event_resource(entry: CallEvent) -> dict[str, object]:
+    """One entry of a call's history."""
+    if entry.command is not None:
+        command = entry.command
+        return {
+            "record_type": "call_event",
+            "type": "command",
+            "name": command.name,
+            "call_leg_id": command.leg_id,
+            "call_session_id": command.session_id,
+            "event_timestamp": iso_micros(command.created_ns),
+            "metadata": {
+                "command_id": command.command_id,
+                "connection_id": command.application_id,
+                "status": "completed",
+            },
+        }
+    if entry.event is None:
+        raise ValueError("neither a command nor an event")
+    return _webhook_entry(entry.event, entry.last)
+
+
+def _webhook_entry(event: Event, last: Attempt | None) -> dict[str, object]:
+    begun = "in_progress" if event.attempts else "init"
+    return {
+        "record_type": "call_event",
+        "type": "webhook",
+        "name": event.type,
+        "call_leg_id": event.leg_id,
+        "call_session_id": event.session_id,
+        "event_timestamp": iso_micros(event.occurred_ns),
+        "metadata": {
+            "event": json.loads(event.body),
+            "connection_id": event.application_id,
+            "attempt": event.attempts,
+            "delivered_to": last.url if last else None,
+            "http_status": last.status if last else None,
+            "status": begun if event.state is EventState.PENDING else "completed",
+            "failed": event.state is EventState.DEAD,
+        },
+    }
+
+
+def delivery_resource(delivery: Delivery) -> dict[str, object]:
+    """All attempts at one event, newest first. Its id is the event's."""
+    event, attempts = delivery.event, delivery.attempts
+    delivered = event.state is EventState.DELIVERED
+    return {
+        "record_type": "webhook_delivery",
+        "id": event.id,
+        "status": "delivered" if delivered else "failed",
+        "started_at": iso_micros(attempts[0].started_ns) if attempts else None,
+        "finished_at": iso_micros(attempts[-1].finished_ns) if attempts else None,
+        "webhook": json.loads(event.body),
+        "attempts": [_attempt(event, attempt) for attempt in reversed(attempts)],
+    }
+
+
+def _attempt(event: Event, attempt: Attempt) -> dict[str, object]:
+    delivered = attempt.status is not None and 200 <= attempt.status < 300
+    fault = attempt.error or f"the receiver answered {attempt.status}"
+    return {
+        "status": "delivered" if delivered else "failed",
+        "started_at": iso_micros(attempt.started_ns),
+        "finished_at": iso_micros(attempt.finished_ns),
+        "http": {
+            "request": {
+                "url": attempt.url,
+                "headers": [[name, value] for name, value in attempt.request_headers.items()],
+                "method": event.method,
+            },
+            "response": None if attempt.status is None else {"status": attempt.status},
+        },
+        "errors": [] if delivered else [{"title": "Delivery failed", "detail": fault}],
+    }
+
+
+def _active_call(leg: Leg, now_ns: int) -> dict[str, object]:
+    names = ("record_type", "call_control_id", "call_leg_id", "call_session_id", "client_state")
+    shown = leg_resource(leg, now_ns)
+    return {name: shown[name] for name in (*names, "call_duration")}
+
+
+def _filters(query: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in query.items() if name.startswith("filter")]
+
+
+def _choice(parameter: str, value: str, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        detail = f"The value must be one of: {', '.join(sorted(allowed))}."
+        raise errors.invalid_filter(parameter, detail)
+    return value
+
+
+def _at_least_three(parameter: str, value: str) -> str:
+    if len(value) < 3:
+        raise errors.invalid_filter(parameter, "At least three characters are needed.")
+    return value
+
+
+def _types(parameter: str, value: str) -> tuple[str, ...]:
+    types = tuple(value.split(","))
+    if len(types) > MOST_TYPES:
+        raise errors.invalid_filter(parameter, f"At most {MOST_TYPES} types may be given.")
+    return types
+
+
+def _cursor(number: int) -> str:
+    return base64.urlsafe_b64encode(b"page %d" % number).decode().rstrip("=")
+
+
+def _number_of(parameter: str, cursor: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        text = ""
+    word, _, digits = text.partition(" ")
+    if word != "page" or not digits.isdecimal() or not 1 <= int(digits[:19]) <= MAX_PAGE_NUMBER:
+        raise errors.malformed_request(
+            "The value must be a cursor of an earlier answer.", parameter
+        )
+    return int(digits)

@@ -1,0 +1,88 @@
+"""Bodies of playback_start, playback_stop, speak and send_dtmf to commands, as :mod:`onrecord.wire.requests`."""
+
+import base64
+from typing import Any
+
+from onrecord.calls.commands import PlaybackStart, PlaybackStop, SendDtmf
+from onrecord.calls.media import FromContent, FromFolder, FromUrl, PromptSource, Spoken
+from onrecord.wire import errors, sound_bodies
+from onrecord.wire.fields import Reading, read
+from onrecord.wire.requests import command_id_of, members_of
+
+_SOURCES = ("audio_url", "media_name", "playback_content")
+
+
+def parse_playback_start(body: object) -> PlaybackStart:
+    """POST …/actions/playback_start."""
+    reading = read(sound_bodies.PLAYBACK_START, members_of(body))
+    _check_sources(reading)
+    reading.refuse_faults()
+    values = reading.values
+    return PlaybackStart(
+        source=_source(values),
+        loops=values["loop"],
+        overlay=values["overlay"],
+        stop=values["stop"],
+        targets=values["target_legs"],
+        client_state=values["client_state"],
+        command_id=command_id_of(values),
+    )
+
+
+def parse_playback_stop(body: object) -> PlaybackStop:
+    """POST …/actions/playback_stop."""
+    reading = read(sound_bodies.PLAYBACK_STOP, members_of(body))
+    reading.refuse_faults()
+    values = reading.values
+    return PlaybackStop(
+        values["stop"], values["overlay"], values["client_state"], command_id_of(values)
+    )
+
+
+def parse_speak(body: object) -> PlaybackStart:
+    """POST …/actions/speak: a text is played as a file is."""
+    reading = read(sound_bodies.SPEAK, members_of(body))
+    values = reading.values
+    ssml = values["payload_type"] == "ssml"
+    if ssml and values["payload"] is not None and reading.sound("payload"):
+        fault = sound_bodies.ssml_fault(values["payload"])
+        if fault is not None:
+            reading.add_fault("payload", fault)
+    reading.refuse_faults()
+    return PlaybackStart(
+        source=Spoken(values["payload"], values["voice"], values["language"], ssml),
+        loops=values["loop"],
+        stop=values["stop"],
+        targets=values["target_legs"],
+        client_state=values["client_state"],
+        command_id=command_id_of(values),
+    )
+
+
+def parse_send_dtmf(body: object) -> SendDtmf:
+    """POST …/actions/send_dtmf."""
+    reading = read(sound_bodies.SEND_DTMF, members_of(body))
+    reading.refuse_faults()
+    values = reading.values
+    return SendDtmf(
+        values["digits"], values["duration_millis"], values["client_state"], command_id_of(values)
+    )
+
+
+def _check_sources(reading: Reading) -> None:
+    if not reading.sound(*_SOURCES):
+        return
+    given = [name for name in _SOURCES if reading.values[name] is not None]
+    if not given:
+        reading.add_fault(_SOURCES[0], errors.missing(_SOURCES[0]))
+    for name in given[1:]:
+        detail = f"It cannot be used together with {given[0]}."
+        reading.add_fault(name, errors.invalid_value(name, detail))
+
+
+def _source(values: dict[str, Any]) -> PromptSource:
+    if values["audio_url"] is not None:
+        return FromUrl(values["audio_url"])
+    if values["media_name"] is not None:
+        return FromFolder(values["media_name"])
+    return FromContent(base64.b64decode(values["playback_content"]))
