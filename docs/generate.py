@@ -15,6 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from onrecord import metrics
 from onrecord.api import openapi
 from onrecord.calls import records, states
+from onrecord.calls.media import FromUrl
 from onrecord.core.errors import CallerError
 from onrecord.core.ids import (
     ApplicationId,
@@ -28,10 +29,13 @@ from onrecord.core.ids import (
 from onrecord.core.settings import ENVIRONMENT_PREFIX, Settings
 from onrecord.rtp.stats import LegStats
 from onrecord.sip import dialogs, transactions
-from onrecord.wire import errors, events
+from onrecord.wire import errors, events, sounds
 
 State = TypeVar("State", bound=StrEnum)
 Input = TypeVar("Input", bound=StrEnum)
+
+FILE = FromUrl("https://example.com/welcome.mp3")
+"""What the samples of playback events play."""
 
 MOST_VALUES = 12
 """More values than these are counted, not listed."""
@@ -132,6 +136,13 @@ SPECIAL_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "bad_length": {"field": "custom_file_name", "low": 1, "high": 40},
     "invalid_url": {"field": "webhook_event_url"},
     "method_not_allowed": {"allowed": ("GET", "POST")},
+    "audio_not_usable": {"field": "playback_content"},
+    "invalid_duration": {"low": 100, "high": 500},
+    "invalid_language": {"allowed": ("de-DE", "en-US")},
+    "invalid_payload": {"detail": "The length must be 1 to 3000 characters."},
+    "invalid_payload_type": {"allowed": ("text", "ssml")},
+    "invalid_service_level": {"allowed": ("basic", "premium")},
+    "invalid_stop": {"allowed": ("current", "all")},
     "not_e164": {"field": "to"},
     "out_of_range": {"field": "max_length"},
     "wrong_count": {"field": "ids", "low": 1, "high": 1000},
@@ -239,6 +250,11 @@ def sample_events() -> list[str]:
         events.recording_error(
             RECORDING, events.REASON_INTERNAL, EVENT, NOW_NS + 62_400_000_000, LEG
         ),
+        sounds.playback_started(LEG, FILE, EVENT, NOW_NS + 5_000_000_000),
+        sounds.playback_ended(LEG, FILE, ("completed", None), EVENT, NOW_NS + 9_000_000_000),
+        sounds.speak_started(LEG, EVENT, NOW_NS + 10_000_000_000),
+        sounds.speak_ended(LEG, "completed", None, EVENT, NOW_NS + 12_000_000_000),
+        sounds.dtmf_received(LEG, "5", EVENT, NOW_NS + 13_000_000_000),
     ]
 
 
@@ -258,7 +274,13 @@ def events_page() -> str:
         f"- `hangup_cause`: {_values(records.HangupCause)}\n"
         f"- `hangup_source`: {_values(records.HangupSource)}\n"
         f"- `reason` of `call.recording.error`: {reasons}\n"
+        f"- `status` of `call.playback.ended`: {_listed(sounds.PLAYBACK_STATUSES)}\n"
+        f"- `status` of `call.speak.ended`: {_listed(sounds.SPEAK_STATUSES)}, or null\n"
     )
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
 
 
 def _values(enum: type[StrEnum]) -> str:

@@ -23,11 +23,16 @@ from onrecord.service.applications import Applications
 from onrecord.service.background import Background
 from onrecord.service.calls import Calls
 from onrecord.service.delivery import Delivery
+from onrecord.service.destinations import Destinations
 from onrecord.service.edges import Edges
 from onrecord.service.finishing import Finishing
+from onrecord.service.recordings import Recordings
 from onrecord.service.registry import Registry
 from onrecord.service.spools import Spools
+from onrecord.service.transcribing import TranscriptionFiles
+from onrecord.service.vault import Vault
 from onrecord.sip.backend import Answered, Ended, IncomingCall
+from onrecord.storage.buckets import Buckets
 from onrecord.webhooks import policy
 
 OFFER = (
@@ -326,6 +331,9 @@ class JobTable:
     def enqueue_delivery(self, connection, event_id, number, delay_secs):
         self._put(connection, "deliver", event_id, number, delay_secs)
 
+    def enqueue_transcription(self, connection, node, transcription_id):
+        self._put(connection, "transcribe", transcription_id, None, 0.0)
+
     def _put(self, connection, *values):
         connection.exec_driver_sql("insert into test_jobs values (?, ?, ?, ?)", values)
 
@@ -373,6 +381,7 @@ class Bench:
             gather_secs=0,
         )
         self.listening = ScriptedListening()
+        self.no_transcription = None  # why record_start refuses them
         self.told = []  # what the worker was told to finish
         self.edges = Edges(
             settings=settings,
@@ -387,18 +396,31 @@ class Bench:
             registry=Registry(),
             listening=self.listening,
             announcements=self.announcements,
+            transcription_refusal=lambda params: self.no_transcription,
             boot_id="boot",
             finish_soon=self.told.append,
         )
         self.calls = Calls(self.edges)
+        (self.folder / "transcriptions").mkdir(exist_ok=True)
+        self.transcription_files = TranscriptionFiles(self.folder / "transcriptions")
+        self.destinations = Destinations(
+            store=self.database,
+            storage=self.storage,
+            buckets=Buckets(600),
+            vault=Vault(self.folder / "keys" / "storage.key"),
+            clock=clock,
+        )
+        self.recordings = Recordings(self.database, self.destinations)
         self.finishing = Finishing(
             store=self.database,
             storage=self.storage,
+            destinations=self.destinations,
             mastering=CopyMastering(),
             spools=self.spools,
             delivery=self.delivery,
             announcements=self.announcements,
             clock=clock,
+            transcriptions=self.transcription_files,
         )
         self.applications = Applications(self.database, clock)
 

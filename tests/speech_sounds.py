@@ -18,9 +18,9 @@ WORDS = {
 
 def clip(name):
     """A clip of the demo after a trip through G.711."""
-    with resources.files("onrecord.demo").joinpath("clips", f"{name}.wav").open("rb") as file:
-        with wave.open(file) as wav:
-            samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
+    file = resources.files("onrecord.demo").joinpath("clips", f"{name}.wav")
+    with file.open("rb") as opened, wave.open(opened) as wav:
+        samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
     return telephone(samples)
 
 

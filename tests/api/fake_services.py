@@ -52,6 +52,7 @@ from onrecord.core.ids import (
     new_call_control_id,
     new_uuid,
 )
+from onrecord.service.destinations import Opened
 from onrecord.wire import errors
 
 KEY = "KEY_test"
@@ -283,7 +284,7 @@ class FakeRecordings:
         for recording_id in recording_ids:
             self.rows.pop(recording_id, None)
 
-    def link(self, recording: Recording) -> str | None:
+    async def link(self, recording: Recording) -> str | None:
         return f"http://127.0.0.1/files/{recording.file_key}?expires=1&signature=s"
 
 
@@ -299,6 +300,26 @@ class FakeNumbers:
 
     async def list(self, page: PageRequest) -> Page[PhoneNumber]:
         return page_of(list(self.rows.values()), page)
+
+
+@dataclass
+class FakeDestinations:
+    rows: dict[str, Opened] = field(default_factory=dict)
+
+    async def put(self, application_id: str, backend: str, configuration: object) -> Opened:
+        if application_id == "404":
+            raise errors.not_found("connection", "/connection_id")
+        self.rows[application_id] = Opened(ApplicationId(application_id), backend, configuration)
+        return self.rows[application_id]
+
+    async def get(self, application_id: str) -> Opened:
+        if application_id not in self.rows:
+            raise errors.not_found("custom storage credentials", "/connection_id")
+        return self.rows[application_id]
+
+    async def delete(self, application_id: str) -> None:
+        await self.get(application_id)
+        del self.rows[application_id]
 
 
 @dataclass
@@ -378,6 +399,7 @@ class Fakes:
     applications: FakeApplications = field(default_factory=FakeApplications)
     recordings: FakeRecordings = field(default_factory=FakeRecordings)
     numbers: FakeNumbers = field(default_factory=FakeNumbers)
+    destinations: FakeDestinations = field(default_factory=FakeDestinations)
     history: FakeHistory = field(default_factory=FakeHistory)
     transcriptions: FakeTranscriptions = field(default_factory=FakeTranscriptions)
 
@@ -391,6 +413,7 @@ class Fakes:
             FakeAccount(),
             self.files,
             self.history,
+            self.destinations,
             self.transcriptions,
             {"vtt": lambda t: f"WEBVTT\n\n{t.text}", "txt": lambda t: t.text},
         )

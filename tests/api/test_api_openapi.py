@@ -12,11 +12,12 @@ from api.fake_services import NOW_NS, FakeFiles, Fakes, make_leg, make_recording
 from onrecord.api.app import always_ready, api_routers
 from onrecord.api.openapi import document
 from onrecord.api.pages import errors_page, reference_page
+from onrecord.calls.media import FromUrl
 from onrecord.calls.records import LegState, StopReason
 from onrecord.core.clock import SystemClock
 from onrecord.core.settings import Settings
 from onrecord.rtp.stats import LegStats
-from onrecord.wire import events
+from onrecord.wire import events, sounds
 from onrecord.wire.errors import TITLES
 
 SPEC = document()
@@ -164,6 +165,16 @@ def test_events_are_as_the_webhooks_section_says():
         "call.recording.error": events.recording_error(
             recording, events.REASON_INTERNAL, event_id, NOW_NS
         ),
+    }
+    url = FromUrl("http://x/a.wav")
+    made |= {
+        "call.playback.started": sounds.playback_started(leg, url, event_id, NOW_NS),
+        "call.playback.ended": sounds.playback_ended(
+            leg, url, ("failed", "no audio"), event_id, NOW_NS
+        ),
+        "call.speak.started": sounds.speak_started(leg, event_id, NOW_NS),
+        "call.speak.ended": sounds.speak_ended(leg, "failed", "no engine", event_id, NOW_NS),
+        "call.dtmf.received": sounds.dtmf_received(leg, "#", event_id, NOW_NS),
     }
     assert set(SPEC["webhooks"]) == set(made)
     for name, text in made.items():

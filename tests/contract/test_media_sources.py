@@ -137,7 +137,7 @@ def secure():
 async def test_srtp_is_relayed_recorded_in_the_clear_and_survives_a_kill(tmp_path, peers, secure):
     plain, attacker, _ = peers
     secured = {"srtp": Srtp(SUITES[0], OURS, THEIRS)}
-    async with plane(tmp_path, fold_ms=50) as media:
+    async with plane(tmp_path, fold_ms=50, idle_packet_ms=15000) as media:
         at, beside = await connected(media, A, secure, **secured), await connected(media, B, plain)
         await media.bridge(A, B)
         path = await record(media, tmp_path, "r", A)

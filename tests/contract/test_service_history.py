@@ -15,7 +15,6 @@ from onrecord.calls.records import (
 from onrecord.core.errors import CallerError
 from onrecord.core.units import NS_PER_S
 from onrecord.service.history import RECENT_NS, History
-from onrecord.service.recordings import Recordings
 from onrecord.service.transcriptions import Transcriptions
 from service_fakes import Bench
 
@@ -175,6 +174,6 @@ async def test_transcriptions_are_found_and_go_with_their_recording(bench):
     assert await kept.delete("t1") == made[1]
     with pytest.raises(CallerError, match="10005"):
         await kept.delete("t1")
-    recordings = Recordings(bench.database, bench.storage, bench.clock)
+    recordings = bench.recordings
     await recordings.delete(started.recording_id)
     assert (await kept.list(TranscriptionFilter(), FIRST)).total == 0

@@ -13,7 +13,6 @@ from onrecord.service.account import Account
 from onrecord.service.files import Files
 from onrecord.service.keys import Keys
 from onrecord.service.numbers import Numbers
-from onrecord.service.recordings import Recordings
 from service_fakes import Bench
 
 
@@ -90,10 +89,10 @@ async def test_numbers_are_routed_and_routed_anew(bench):
 
 
 async def test_recordings_are_found_linked_and_deleted(bench):
-    recordings = Recordings(bench.database, bench.storage, bench.clock)
+    recordings = bench.recordings
     ids = [await saved_recording(bench) for _ in range(3)]
     found = await recordings.get(ids[0])
-    assert found.file_key in recordings.link(found)
+    assert found.file_key in await recordings.link(found)
     page = await recordings.list(RecordingFilter(), PageRequest(1, 2))
     assert [each.id for each in page.items] == [ids[2], ids[1]]
     assert (await recordings.delete(ids[0])).id == ids[0]
@@ -105,16 +104,16 @@ async def test_recordings_are_found_linked_and_deleted(bench):
 
 
 async def test_an_unfinished_recording_is_not_to_be_seen(bench):
-    recordings = Recordings(bench.database, bench.storage, bench.clock)
+    recordings = bench.recordings
     _, token = await bench.answered()
     result = await bench.calls.record_start(token, RecordStart(RecordingParams("wav", "dual")))
     assert await refused(recordings.get(result.recording_id)) == (404, "10005")
     assert await refused(recordings.delete(result.recording_id)) == (404, "10005")
-    assert recordings.link(await bench.recording(result.recording_id)) is None
+    assert await recordings.link(await bench.recording(result.recording_id)) is None
 
 
 async def test_a_file_that_stays_keeps_its_recording(bench, monkeypatch):
-    recordings = Recordings(bench.database, bench.storage, bench.clock)
+    recordings = bench.recordings
     recording_id = await saved_recording(bench)
 
     async def refuse(key):

@@ -179,7 +179,7 @@ def test_a_killed_control_process_ends_its_media_process_which_writes_all(tmp_pa
     assert (spool.inbound, spool.kinds) == (sent, ["start"])
 
 
-def test_terminated_it_writes_all_too(tmp_path, node):
+def test_asked_to_terminate_it_goes_on_until_the_control_process_ends(tmp_path, node):
     process, media_pid, to, peer = node
     sent = [peer.send(to) for _ in range(7)]
     time.sleep(0.1)
@@ -190,7 +190,9 @@ def test_terminated_it_writes_all_too(tmp_path, node):
     while not Spooled(path).inbound and time.monotonic() < deadline:
         time.sleep(0.02)
     assert Spooled(path).inbound == sent
+    os.kill(media_pid, 0)
     process.kill()
+    wait_until_gone(media_pid)
 
 
 def test_an_arena_whose_spool_is_gone_or_that_was_never_made_is_cleared(tmp_path, node):

@@ -38,6 +38,15 @@ async def dialled(
     return str(up.payload["codec"])
 
 
+async def until_heard(one: TestPhone, other: TestPhone) -> None:
+    """The first call that is transcoded waits for the start of the process that does it."""
+    for _ in range(100):
+        await asyncio.gather(one.play(tone(300, 0.1)), other.play(tone(300, 0.1)))
+        if all(tone_ms(phone.heard(), 300) for phone in (one, other)):
+            return
+    raise AssertionError("nothing was heard")
+
+
 @pytest.mark.parametrize(
     ("anns", "bobs", "agreed"),
     [
@@ -61,7 +70,7 @@ async def test_phones_of_two_codecs_hear_each_other(
     async with TestPhone("ann", codecs=anns) as ann, TestPhone("bob", codecs=bobs) as bob:
         token = await answered(sdk, server, receiver, ann)
         await dialled(sdk, receiver, application, token, bob)
-        await asyncio.sleep(0.3)
+        await until_heard(ann, bob)
         await asyncio.gather(ann.play(tone(440, 0.5)), bob.play(tone(700, 0.5)))
         await asyncio.sleep(0.15)
         assert tone_ms(bob.heard(), 440) >= 420

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from onrecord.audio.reading import read_audio
 from onrecord.calls.records import Trimmed
 from onrecord.mastering.rough import Rough
 
@@ -37,24 +36,3 @@ def test_without_speech_a_moment_is_kept(tmp_path, samples, kept):
     assert sum(block.shape[1] for block in blocks) == kept
     assert cut == Trimmed(0, (samples - kept) // 8, speech=False)
     rough.close()
-
-
-@pytest.mark.parametrize("form", ["wav", "mp3"])
-def test_a_trimmed_file(tmp_path, form):
-    from test_mastering_files import UTC_NS, make_spool, track_record
-
-    from onrecord.mastering import Mastering
-
-    spool = make_spool(tmp_path / "s", track_record(0, 1.0, 3.0), format=form, trim="trim-silence")
-    mastered = Mastering(lambda *_: (4000, 20000)).master(spool, tmp_path / f"out.{form}")
-    samples, rate = read_audio(mastered.path)
-    assert rate == 8000
-    assert abs(len(samples) - 16000) < (1 if form == "wav" else 2500)
-    assert (mastered.duration_ms, mastered.trimmed) == (2000, Trimmed(500, 1500, speech=True))
-    assert (mastered.started_utc_ns, mastered.ended_utc_ns) == (
-        UTC_NS + 5_000_000,
-        UTC_NS + 4_005_000_000,
-    )
-    plain = Mastering().master(spool, tmp_path / f"plain.{form}")
-    assert (plain.duration_ms, plain.trimmed) == (4000, None)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"out.{form}", f"plain.{form}", "s"]

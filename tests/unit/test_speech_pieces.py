@@ -1,6 +1,7 @@
 """The pure pieces of transcription: parts, segments, renderings, languages, selection, progress, models."""
 
 import hashlib
+import itertools
 import json
 import shutil
 
@@ -68,7 +69,7 @@ class TestParts:
         turns = windows(*[(0.9, 300), (0, 60)] * 30)
         parts = cut(turns, 55_000)
         assert all(part.duration_ms <= 55_000 for part in parts)
-        for before, after in zip(parts, parts[1:], strict=False):
+        for before, after in itertools.pairwise(parts):
             assert before.end_ms == after.start_ms
             assert turns[before.end_ms // 32] == 0
             assert turns[before.end_ms // 32 - 4] == 0

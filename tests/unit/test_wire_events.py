@@ -33,7 +33,13 @@ from onrecord.wire import events
 EVENT_ID = "0ccc7b54-4df3-4bca-a65a-3da1ecc777f0"
 OCCURRED = datetime(2026, 2, 3, 4, 5, 6, 7000, UTC)
 STATE = "aGF2ZSBhIG5pY2UgZGF5ID1d"
-STATS = LegStats(packets_received=2500, packets_lost=25, packets_sent=2400, packets_sent_lost=12, jitter_max_ms=1.25)
+STATS = LegStats(
+    packets_received=2500,
+    packets_lost=25,
+    packets_sent=2400,
+    packets_sent_lost=12,
+    jitter_max_ms=1.25,
+)
 
 
 @pytest.fixture(scope="module")

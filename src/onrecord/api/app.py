@@ -14,6 +14,7 @@ from onrecord.api.resources import (
     application_routes,
     number_routes,
     recording_routes,
+    storage_routes,
 )
 from onrecord.api.routing import route_refusal
 from onrecord.api.services import Services
@@ -35,6 +36,7 @@ def api_routers(
         recording_routes(services.recordings),
         transcription_routes(services.transcriptions, services.renderers),
         history_routes(services.history, clock),
+        storage_routes(services.destinations),
         number_routes(services.numbers),
         account_routes(services.account),
         file_routes(services.files),

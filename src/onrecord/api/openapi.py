@@ -7,7 +7,8 @@ from onrecord import __version__
 from onrecord.api import history_paths, schemas, sounds
 from onrecord.api import operations as ops
 from onrecord.api.schemas import Schema, ref
-from onrecord.wire import bodies, errors, queries
+from onrecord.api.sounds import RULES
+from onrecord.wire import bodies, errors, queries, storage
 from onrecord.wire.fields import ROUTE, Field, object_schema
 from onrecord.wire.resources import APPLICATION_DEFAULTS, INBOUND_DEFAULTS, OUTBOUND_DEFAULTS
 
@@ -152,6 +153,8 @@ def _component_schemas() -> Schema:
         "Application": _application(),
         "PhoneNumber": schemas.PHONE_NUMBER,
         **history_paths.SCHEMAS,
+        "StorageCredentials": schemas.STORAGE_CREDENTIALS,
+        "StorageCredentialsRequest": storage.request_schema(),
         "PublicKey": schemas.PUBLIC_KEY,
         "PaginationMeta": schemas.META,
         "DialRequest": object_schema(bodies.DIAL, "Dial"),
@@ -160,7 +163,9 @@ def _component_schemas() -> Schema:
         "DeleteRecordingsRequest": object_schema(bodies.RECORDING_IDS, "Delete recordings"),
     }
     for operation_id, summary, fields, *_ in _COMMANDS.values():
-        named[f"{operation_id}Request"] = object_schema(fields, summary)
+        named[f"{operation_id}Request"] = object_schema(fields, summary) | RULES.get(
+            operation_id, {}
+        )
     for name, schema in schemas.EVENTS.items():
         named[f"Event.{name}"] = schema
     return named
@@ -218,7 +223,7 @@ def _paths() -> Schema:
             "put" if name == "client_state_update" else "post": _command(name),
         }
     paths |= _recording_paths() | _application_paths() | _number_paths() | _server_paths()
-    return paths | history_paths.paths()
+    return paths | _storage_paths() | history_paths.paths()
 
 
 def _dial() -> Schema:
@@ -425,6 +430,42 @@ def _application_paths() -> Schema:
                 "Delete", "Delete an application", ops.data("Application", "What was deleted.")
             ),
         },
+    }
+
+
+def _storage_paths() -> Schema:
+    example = {
+        "backend": "s3-generic",
+        "configuration": {
+            "bucket": "recordings",
+            "region": "us-east-1",
+            "endpoint": "https://minio.example.com",
+            "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+            "aws_secret_access_key": "secret",
+        },
+    }
+    kept = ops.answer("The credentials, with secrets hidden.", ref("StorageCredentials"))
+    given: Schema = {
+        "description": "Files of the application's recordings go to the bucket from now on.",
+        "body": ops.body("StorageCredentialsRequest", example),
+        "refusals": {"missing_required_parameter": errors.missing("configuration/bucket")},
+    }
+
+    def operation(name: str, summary: str, answer: Schema, **more: Any) -> Schema:
+        return ops.operation(f"{name}StorageCredentials", "Recordings", summary, answer, **more)
+
+    return {
+        "/v2/custom_storage_credentials/{connection_id}": {
+            "parameters": [
+                ops.path_parameter("connection_id", "The application.", schemas.CONNECTION_ID)
+            ],
+            "post": operation("Create", "Store files in a bucket", kept, **given),
+            "put": operation("Update", "Store files in another bucket", kept, **given),
+            "get": operation("Retrieve", "Look up where files are stored", kept),
+            "delete": operation(
+                "Delete", "Store files with this server", {"204": {"description": "Done."}}
+            ),
+        }
     }
 
 

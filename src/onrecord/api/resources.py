@@ -5,9 +5,16 @@ import base64
 from fastapi import APIRouter, Request, Response
 
 from onrecord.api.answers import data_answer, json_answer, json_body
-from onrecord.api.services import Account, Applications, Numbers, Recordings
+from onrecord.api.services import (
+    Account,
+    Applications,
+    Destinations,
+    Numbers,
+    Recordings,
+    Stored,
+)
 from onrecord.calls.records import Recording
-from onrecord.wire import queries, requests
+from onrecord.wire import queries, requests, storage
 from onrecord.wire.resources import (
     application_resource,
     number_resource,
@@ -54,19 +61,19 @@ def recording_routes(recordings: Recordings) -> APIRouter:
     """List, get and delete of /v2/recordings."""
     router = APIRouter(prefix="/v2/recordings")
 
-    def shown(recording: Recording) -> dict[str, object]:
-        return recording_resource(recording, recordings.link(recording))
+    async def shown(recording: Recording) -> dict[str, object]:
+        return recording_resource(recording, await recordings.link(recording))
 
     @router.get("", response_model=None)
     async def list_all(request: Request) -> Response:
         page = queries.parse_page(request.query_params)
         wanted = queries.parse_recording_filter(request.query_params)
         found = await recordings.list(wanted, page)
-        return json_answer(page_body(found, [shown(item) for item in found.items]))
+        return json_answer(page_body(found, [await shown(item) for item in found.items]))
 
     @router.get("/{recording_id}", response_model=None)
     async def get(recording_id: str) -> Response:
-        return data_answer(shown(await recordings.get(recording_id)))
+        return data_answer(await shown(await recordings.get(recording_id)))
 
     @router.delete("/{recording_id}", response_model=None)
     async def delete(recording_id: str) -> Response:
@@ -77,6 +84,32 @@ def recording_routes(recordings: Recordings) -> APIRouter:
     async def delete_many(request: Request) -> Response:
         await recordings.delete_many(requests.parse_recording_ids(json_body(request)))
         return json_answer({"status": "ok"})
+
+    return router
+
+
+def storage_routes(destinations: Destinations) -> APIRouter:
+    """CRUD of /v2/custom_storage_credentials."""
+    router = APIRouter(prefix="/v2/custom_storage_credentials/{connection_id}")
+
+    def shown(kept: Stored) -> Response:
+        return json_answer(
+            storage.storage_resource(kept.application_id, kept.backend, kept.configuration)
+        )
+
+    @router.api_route("", methods=["POST", "PUT"], response_model=None)
+    async def put(connection_id: str, request: Request) -> Response:
+        backend, configuration = storage.parse_storage(json_body(request))
+        return shown(await destinations.put(connection_id, backend, configuration))
+
+    @router.get("", response_model=None)
+    async def get(connection_id: str) -> Response:
+        return shown(await destinations.get(connection_id))
+
+    @router.delete("", response_model=None)
+    async def delete(connection_id: str) -> Response:
+        await destinations.delete(connection_id)
+        return Response(status_code=204)
 
     return router
 

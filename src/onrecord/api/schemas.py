@@ -6,6 +6,7 @@ from onrecord.api.sounds import PAYLOADS
 from onrecord.calls.records import HangupCause, HangupSource
 from onrecord.wire.bodies import CHANNELS, FORMATS
 from onrecord.wire.events import RECORDING_ERROR_REASONS, SIP_HEADER_NAMES
+from onrecord.wire.storage import BACKENDS
 
 Schema = dict[str, Any]
 
@@ -216,6 +217,24 @@ PHONE_NUMBER = obj(
     }
 )
 
+STORAGE_CREDENTIALS = obj(
+    {
+        "record_type": choice("Always so.", "custom_storage_credentials"),
+        "connection_id": _CONNECTION,
+        "data": obj(
+            {
+                "backend": choice("Where the files go.", *BACKENDS),
+                "configuration": {
+                    "type": "object",
+                    "description": "As it was given, with its secrets hidden.",
+                    "additionalProperties": {"type": "string"},
+                },
+            },
+            description="The credentials.",
+        ),
+    }
+)
+
 PUBLIC_KEY = obj(
     {
         "record_type": choice("Always `public_key`.", "public_key"),
@@ -342,6 +361,18 @@ EVENTS: dict[str, Schema] = {
         },
         "A recording is finished and its file can be fetched.",
         {"trimmed": _TRIMMED},
+    ),
+    "call.recording.transcription.saved": _event(
+        "call.recording.transcription.saved",
+        {
+            **_COMMON,
+            "recording_id": text("The recording.", RECORDING_ID, format="uuid"),
+            "recording_transcription_id": text("The transcription.", EVENT_ID, format="uuid"),
+            "status": choice("Always `completed`.", "completed"),
+            "transcription_text": text("What was said.", "Hello, this is Ann."),
+            "calling_party_type": choice("Always `sip`.", "sip"),
+        },
+        "What is said in a recording is known.",
     ),
     "call.recording.error": _event(
         "call.recording.error",

@@ -94,8 +94,8 @@ class Recordings(Protocol):
     async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]: ...
     async def delete(self, recording_id: str) -> Recording: ...
     async def delete_many(self, recording_ids: Sequence[RecordingId]) -> None: ...
-    def link(self, recording: Recording) -> str | None:
-        """A URL that gives the file for a while; None when there is no file."""
+    async def link(self, recording: Recording) -> str | None:
+        """A URL of the file; None when there is no file."""
         ...
 
 
@@ -110,6 +110,27 @@ class Keys(Protocol):
     """API keys."""
 
     async def check(self, presented: str) -> bool: ...
+
+
+class Stored(Protocol):
+    """Credentials as they were given."""
+
+    @property
+    def application_id(self) -> ApplicationId: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def configuration(self) -> Mapping[str, str]: ...
+
+
+class Destinations(Protocol):
+    """Credentials for the buckets of applications."""
+
+    async def put(
+        self, application_id: str, backend: str, configuration: Mapping[str, str]
+    ) -> Stored: ...
+    async def get(self, application_id: str) -> Stored: ...
+    async def delete(self, application_id: str) -> None: ...
 
 
 class History(Protocol):
@@ -157,6 +178,7 @@ class Services:
     account: Account
     files: Files
     history: History
+    destinations: Destinations
     transcriptions: Transcriptions
     renderers: Mapping[str, Callable[[Transcription], str]] = field(default_factory=dict)
     """A transcription as a text for people, by format: ``vtt``, ``txt``."""

@@ -52,6 +52,12 @@ COMMANDS: Schema = {
 """As the commands of :mod:`onrecord.api.openapi`."""
 
 
+RULES: dict[str, Schema] = {
+    "StartCallPlayback": {"oneOf": [{"required": [name]} for name in sound_bodies.SOURCES]}
+}
+"""What the bodies of operations must be beside their members."""
+
+
 def text(description: str, example: str) -> Schema:
     """A string."""
     return {"type": "string", "description": description, "examples": [example]}

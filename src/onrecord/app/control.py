@@ -17,6 +17,7 @@ from onrecord.api.app import create_api
 from onrecord.api.protocol import BoundedHttp
 from onrecord.api.services import Services
 from onrecord.app.children import Child
+from onrecord.app.engines import Engines
 from onrecord.app.folder import DataFolder, Running
 from onrecord.app.listening import Listening
 from onrecord.app.parts import Parts, database_url, open_database, open_parts
@@ -80,6 +81,7 @@ async def _serve(settings: Settings, folder: DataFolder) -> None:
         stack.push_async_callback(worker.close)
         server = _http_server(_services(parts, node.calls, keys), settings, node, worker)
         stack.push_async_callback(node.calls.close)
+        node.engines.report()
         folder.announce(Running(os.getpid(), http_url, node.signalling.port))
         await _greet(keys, http_url, node.signalling.port)
         # What there is now stays: looking through it again and again would delay commands.
@@ -93,6 +95,7 @@ class _Node:
 
     def __init__(self, parts: Parts, finish_soon: Callable[[RecordingId], None]) -> None:
         settings = parts.settings
+        self.engines = Engines(settings)
         self.media = MediaPlane(settings, self._on_media_event)
         self.listening = Listening(settings, parts.background)
         self.prompts = Prompts(settings, parts.folder.media, parts.folder.clips)
@@ -118,6 +121,7 @@ class _Node:
                 registry=Registry(),
                 listening=self.listening,
                 announcements=parts.announcements,
+                transcription_refusal=self.engines.refusal,
                 boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
                 finish_soon=finish_soon,
             )
@@ -165,12 +169,13 @@ def _services(parts: Parts, calls: Calls, keys: Keys) -> Services:
     return Services(
         calls=calls,
         applications=Applications(parts.store, parts.clock),
-        recordings=Recordings(parts.store, parts.storage, parts.clock),
+        recordings=Recordings(parts.store, parts.destinations),
         numbers=Numbers(parts.store, parts.clock),
         keys=keys,
         account=parts.account,
         files=Files(parts.storage, parts.clock),
         history=History(parts.store, parts.clock),
+        destinations=parts.destinations,
         transcriptions=Transcriptions(parts.store),
         renderers=RENDERERS,
     )

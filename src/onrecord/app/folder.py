@@ -61,6 +61,16 @@ class DataFolder:
         return self.root / "clips"
 
     @property
+    def transcriptions(self) -> Path:
+        """Audio and progress of transcriptions that are being made."""
+        return self.root / "transcriptions"
+
+    @property
+    def keys(self) -> Path:
+        """Keys that are kept apart from the database."""
+        return self.root / "keys"
+
+    @property
     def locks(self) -> Path:
         """One lock file per role."""
         return self.root / "locks"
@@ -73,7 +83,16 @@ class DataFolder:
     def prepare(self) -> None:
         """Make every folder; others than the owner cannot read them."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.spool, self.arena, self.recordings, self.locks, self.media, self.clips):
+        for folder in (
+            self.spool,
+            self.arena,
+            self.recordings,
+            self.keys,
+            self.locks,
+            self.media,
+            self.clips,
+            self.transcriptions,
+        ):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager

@@ -15,8 +15,11 @@ from onrecord.service.account import Account
 from onrecord.service.announcements import Announcements
 from onrecord.service.background import Background
 from onrecord.service.delivery import Delivery
+from onrecord.service.destinations import Destinations
 from onrecord.service.ports import Unit
 from onrecord.service.spools import Spools
+from onrecord.service.vault import Vault
+from onrecord.storage.buckets import Buckets
 from onrecord.storage.local import LocalStorage
 from onrecord.webhooks import policy
 from onrecord.webhooks.sender import HttpSender
@@ -35,6 +38,7 @@ class Parts:
     store: Database
     account: Account
     storage: LocalStorage
+    destinations: Destinations
     spools: Spools
     background: Background
     delivery: Delivery
@@ -56,6 +60,9 @@ async def open_parts(settings: Settings, public_url: str) -> AsyncIterator[Parts
     account = Account(store)
     sender = HttpSender(await account.private_key(), clock)
     background = Background()
+    storage = LocalStorage(
+        folder.recordings, public_url, await store.write(_link_secret), settings.link_valid_secs
+    )
     try:
         yield Parts(
             settings=settings,
@@ -63,11 +70,13 @@ async def open_parts(settings: Settings, public_url: str) -> AsyncIterator[Parts
             clock=clock,
             store=store,
             account=account,
-            storage=LocalStorage(
-                folder.recordings,
-                public_url,
-                await store.write(_link_secret),
-                settings.link_valid_secs,
+            storage=storage,
+            destinations=Destinations(
+                store=store,
+                storage=storage,
+                buckets=Buckets(settings.link_valid_secs),
+                vault=Vault(folder.keys / "storage.key"),
+                clock=clock,
             ),
             spools=Spools(folder.spool),
             background=background,

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from onrecord.app.figures import report
 from onrecord.app.parent import end_with_parent
 from onrecord.app.parts import Parts, database_url, open_parts
+from onrecord.app.transcribing import ApartTranscriber
 from onrecord.core.ids import RecordingId
 from onrecord.core.logs import configure_logs
 from onrecord.core.settings import Settings
+from onrecord.jobs.transcribing import Transcribing as TranscribingJobs
 from onrecord.jobs.worker import Worker
 from onrecord.mastering import Mastering
-
 from onrecord.service.finishing import Finishing
 from onrecord.service.recording import TOLD_SECS
+from onrecord.service.transcribing import Transcribing, TranscriptionFiles
 
 SWEEP_SECS = 5.0
 
@@ -62,11 +64,22 @@ async def _run(settings: Settings, public_url: str) -> None:
 
 
 def _worker(parts: Parts) -> Worker:
+    files = TranscriptionFiles(parts.folder.transcriptions)
     finishing = Finishing(
         store=parts.store,
         storage=parts.storage,
+        destinations=parts.destinations,
         mastering=Mastering(_speech_bounds),
         spools=parts.spools,
+        delivery=parts.delivery,
+        announcements=parts.announcements,
+        clock=parts.clock,
+        transcriptions=files,
+    )
+    transcribing = Transcribing(
+        store=parts.store,
+        transcriber=ApartTranscriber(parts.settings),
+        files=files,
         delivery=parts.delivery,
         announcements=parts.announcements,
         clock=parts.clock,
@@ -84,6 +97,7 @@ def _worker(parts: Parts) -> Worker:
         give_up=finishing.give_up,
         busy=busy,
         locks=parts.folder.locks,
+        transcribing=TranscribingJobs(transcribing.transcribe, transcribing.give_up),
         told_secs=TOLD_SECS,
     )
 

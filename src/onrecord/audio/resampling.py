@@ -1,6 +1,6 @@
 """Whole-number changes of the sample rate by a linear-phase filter: nothing is shifted, nothing drifts.
 
-A windowed sinc (Kaiser, about 80 dB) over 24 samples of the lower rate on either side. The caller hands
+A windowed sinc (Kaiser, about 75 dB) over 32 samples of the lower rate on either side. The caller hands
 in as much context as that before and after, so blocks that follow on one another join without a seam.
 """
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-REACH: Final = 24
+REACH: Final = 32
 """Samples of the lower rate that the filter looks at on either side."""
-_KAISER_BETA: Final = 8.0
-_PASSED: Final = 0.92
+_KAISER_BETA: Final = 7.5
+_PASSED: Final = 0.95
 """The edge of what is passed, as a part of half the lower rate."""
 _PIECE: Final = 8000
 
@@ -56,9 +56,7 @@ def _raised(samples: NDArray[np.float32], ratio: int) -> NDArray[np.float32]:
     return _product(windows, phases).reshape(-1)
 
 
-def _product(
-    windows: NDArray[np.float32], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _product(windows: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """``windows @ weights`` in pieces, as each is copied."""
     pieces = [
         np.ascontiguousarray(windows[at : at + _PIECE]) @ weights

@@ -245,6 +245,8 @@ class Recording:
     size_bytes: int | None = None
     file_key: str | None = None
     """Key of the finished file in the storage."""
+    location: str | None = None
+    """Address of the file in a bucket of the application's; None: it is with this server."""
     trimmed: Trimmed | None = None
     """None where the file is not trimmed."""
     failure: str | None = None
@@ -430,6 +432,8 @@ class Transcription:
     """In order of time, each with ``start_ms``, ``end_ms``, ``channel``, ``speaker``, ``text``,
     ``confidence`` and ``words``."""
     duration_ms: int | None = None
+    failure: str | None = None
+    """Why there will be no text, for people; the state stays what it was, there is none for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,5 +52,26 @@ class DestinationError(OnrecordError):
         self.retry = retry
 
 
+class AccessError(DestinationError):
+    """A storage bucket refuses the credentials that its owner gave."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry=False)
+
+
+class CredentialsError(DestinationError):
+    """Credentials for a storage bucket cannot be read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry=False)
+
+
+class UnsupportedError(DestinationError):
+    """Files cannot be stored with this kind of storage."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry=False)
+
+
 class CapacityError(OnrecordError):
     """A limit of this machine or its settings is reached; nothing was changed."""

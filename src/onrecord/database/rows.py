@@ -210,6 +210,7 @@ def recording_row(recording: Recording) -> Columns:
         "duration_ms": recording.duration_ms,
         "size_bytes": recording.size_bytes,
         "file_key": recording.file_key,
+        "location": recording.location,
         "trimmed": _encode(asdict(recording.trimmed)) if recording.trimmed else None,
         "failure": recording.failure,
     }
@@ -239,6 +240,7 @@ def recording_record(row: Any) -> Recording:
         duration_ms=row.duration_ms,
         size_bytes=row.size_bytes,
         file_key=row.file_key,
+        location=row.location,
         trimmed=Trimmed(**json.loads(row.trimmed)) if row.trimmed else None,
         failure=row.failure,
     )
@@ -265,6 +267,7 @@ def transcription_row(transcription: Transcription) -> Columns:
         "text": transcription.text,
         "segments": _encode([dict(segment) for segment in transcription.segments]),
         "duration_ms": transcription.duration_ms,
+        "failure": transcription.failure,
         "created_ns": transcription.created_ns,
         "updated_ns": transcription.updated_ns,
     }
@@ -281,6 +284,7 @@ def transcription_record(row: Any) -> Transcription:
         text=row.text,
         segments=tuple(json.loads(row.segments)),
         duration_ms=row.duration_ms,
+        failure=row.failure,
         created_ns=row.created_ns,
         updated_ns=row.updated_ns,
     )

@@ -162,6 +162,7 @@ recording = Table(
     Column("duration_ms", BigInteger),
     Column("size_bytes", BigInteger),
     Column("file_key", Text),
+    Column("location", Text),
     Column("trimmed", Text),
     Column("failure", Text),
     Index(
@@ -241,6 +242,7 @@ transcription = Table(
     Column("text", Text, nullable=False),
     Column("segments", Text, nullable=False),
     Column("duration_ms", BigInteger),
+    Column("failure", Text),
     Column("created_ns", BigInteger, nullable=False),
     Column("updated_ns", BigInteger, nullable=False),
     Index("transcription_newest", "created_ns", "id"),

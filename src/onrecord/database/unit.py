@@ -25,7 +25,14 @@ from onrecord.calls.records import (
     Transcription,
     TranscriptionFilter,
 )
-from onrecord.core.ids import ApplicationId, EventId, LegId, NodeId, RecordingId
+from onrecord.core.ids import (
+    ApplicationId,
+    EventId,
+    LegId,
+    NodeId,
+    RecordingId,
+    TranscriptionId,
+)
 from onrecord.database import lists, rows, statements
 from onrecord.database.statements import Prepared, Selection
 
@@ -49,6 +56,12 @@ class JobQueue(Protocol):
         self, connection: sa.Connection, event_id: EventId, number: int, delay_secs: float
     ) -> None:
         """A job for attempt ``number`` of the event; a repeat changes nothing."""
+        ...
+
+    def enqueue_transcription(
+        self, connection: sa.Connection, node: NodeId, transcription_id: TranscriptionId
+    ) -> None:
+        """A job that makes the transcription on ``node``; a repeat changes nothing."""
         ...
 
 
@@ -291,6 +304,10 @@ class SqlUnit:
     def enqueue_delivery(self, event_id: EventId, number: int, delay_secs: float) -> None:
         """Queue attempt ``number`` of an event."""
         self._jobs.enqueue_delivery(self._connection, event_id, number, delay_secs)
+
+    def enqueue_transcription(self, node: NodeId, transcription_id: TranscriptionId) -> None:
+        """Queue the making of a transcription on a node."""
+        self._jobs.enqueue_transcription(self._connection, node, transcription_id)
 
     def _save(self, statement: Prepared, row: dict[str, Any]) -> None:
         row["id_"] = row["id"]

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 import structlog
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowSerializationFormat
 
-from onrecord.core.ids import EventId, NodeId, RecordingId
+from onrecord.core.ids import EventId, NodeId, RecordingId, TranscriptionId
 from onrecord.jobs.names import (
     APPLICATION,
     DELIVER,
     DELIVERY_QUEUE,
     FINISH,
+    TRANSCRIBE,
     VERSION,
     deliver_id,
     finish_id,
     spool_queue,
+    transcribe_id,
+    transcription_queue,
 )
 
 if TYPE_CHECKING:
@@ -76,6 +79,22 @@ class JobClient:
         """Queue attempt ``number`` of an event, not before ``delay_secs`` from now."""
         options = _options(DELIVER, DELIVERY_QUEUE, deliver_id(event_id, number, 0), delay_secs)
         self._client.enqueue_in_transaction(connection, options, event_id, number, 0)
+
+    def enqueue_transcription(
+        self, connection: "Connection", node: NodeId, transcription_id: TranscriptionId
+    ) -> None:
+        """Queue the making of a transcription on a node; there is one such job at most."""
+        job = transcribe_id(transcription_id, 0)
+        options = _options(TRANSCRIBE, transcription_queue(node), job, 0)
+        self._client.enqueue_in_transaction(connection, options, transcription_id, 0)
+
+    async def transcribe_again(
+        self, node: NodeId, transcription_id: TranscriptionId, tries: int, delay_secs: float
+    ) -> None:
+        """Queue a transcription anew after ``tries`` failed ones, in a transaction of its own."""
+        job = transcribe_id(transcription_id, tries)
+        options = _options(TRANSCRIBE, transcription_queue(node), job, delay_secs)
+        await self._client.enqueue_async(options, transcription_id, tries)
 
     async def finish_again(
         self, node: NodeId, recording_id: RecordingId, tries: int, delay_secs: float

@@ -1,6 +1,6 @@
 """What both ends of the queues agree on: names, fixed ids and waits. Pure."""
 
-from onrecord.core.ids import EventId, NodeId, RecordingId
+from onrecord.core.ids import EventId, NodeId, RecordingId, TranscriptionId
 
 APPLICATION = "onrecord"
 
@@ -9,10 +9,25 @@ VERSION = "1"
 
 FINISH = "finish"
 DELIVER = "deliver"
+TRANSCRIBE = "transcribe"
 DELIVERY_QUEUE = "delivery"
 
 RETRY_SECS: tuple[float, ...] = (1, 5, 30, 120, 600)
 """Waits before the further tries of a job that raised; then it is given up."""
+
+
+TRANSCRIBE_RETRY_SECS: tuple[float, ...] = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
+"""The same of transcriptions: an engine's service may be out of order for hours."""
+
+
+def transcription_queue(node: NodeId) -> str:
+    """The queue of transcriptions of one node, which run one after another."""
+    return f"transcription.{node}"
+
+
+def transcribe_id(transcription_id: TranscriptionId, tries: int) -> str:
+    """The id of a transcription's job after ``tries`` failed ones."""
+    return f"transcribe.{transcription_id}.{tries}" if tries else f"transcribe.{transcription_id}"
 
 
 def spool_queue(node: NodeId) -> str:

@@ -20,7 +20,7 @@ import structlog
 from dbos import DBOS, DBOSConfig, Queue, WorkflowSerializationFormat
 
 from onrecord.core.errors import CapacityError
-from onrecord.core.ids import EventId, NodeId, RecordingId
+from onrecord.core.ids import EventId, NodeId, RecordingId, TranscriptionId
 from onrecord.jobs.client import JobClient, quiet_engine
 from onrecord.jobs.names import (
     APPLICATION,
@@ -28,11 +28,14 @@ from onrecord.jobs.names import (
     DELIVERY_QUEUE,
     FINISH,
     RETRY_SECS,
+    TRANSCRIBE,
     VERSION,
     finish_id,
     spool_queue,
+    transcription_queue,
 )
 from onrecord.jobs.suspects import DeathCount
+from onrecord.jobs.transcribing import Transcribing
 
 log = structlog.get_logger()
 
@@ -65,6 +68,7 @@ class Worker:
         give_up: Told of a recording that failed for the last time, with the reason for people.
         busy: Whether calls are up or work is unfinished; asked once a second.
         locks: Folder on a local disk for the node's lock and the counts of deaths.
+        transcribing: Makes transcriptions; None: this worker leaves them alone.
         told_secs: How long the jobs of recordings wait of which ``finish_soon`` is told.
     """
 
@@ -78,6 +82,7 @@ class Worker:
         give_up: GiveUp,
         busy: Callable[[], Awaitable[bool]],
         locks: Path,
+        transcribing: Transcribing | None = None,
         told_secs: float = 0.0,
         retry_secs: tuple[float, ...] = RETRY_SECS,
     ) -> None:
@@ -88,6 +93,7 @@ class Worker:
         self._give_up = give_up
         self._busy = busy
         self._locks = locks
+        self._transcribing = transcribing
         self._told_secs = told_secs
         self._retry_secs = retry_secs
         self._client = JobClient(database_url)
@@ -120,18 +126,19 @@ class Worker:
                 await self._attend(queues)
 
     @asynccontextmanager
-    async def _engine(self) -> AsyncIterator[tuple[Queue, Queue]]:
+    async def _engine(self) -> AsyncIterator[tuple[Queue, ...]]:
         quiet_engine()
         DBOS(config=_config(self._url, self._node))
         try:
             self._register()
-            DBOS.listen_queues([spool_queue(self._node), DELIVERY_QUEUE])
+            queues = [spool_queue(self._node), DELIVERY_QUEUE, transcription_queue(self._node)]
+            DBOS.listen_queues(queues if self._transcribing else queues[:2])
             self._suspects = await self._interrupted()
             # On the loop's own thread: the engine then runs its jobs on this loop.
             DBOS.launch()
-            queues = await self._queues()
+            attended = await self._queues()
             log.info("worker_started", node=self._node, interrupted=len(self._suspects))
-            yield queues
+            yield attended
         finally:
             await self._stop()
 
@@ -142,7 +149,14 @@ class Worker:
         async def deliver(event_id: str, number: int, tries: int) -> None:
             await self._tracked(self._run_deliver(EventId(event_id), number, tries))
 
+        async def transcribe(transcription_id: str, tries: int) -> None:
+            await self._tracked(self._run_transcribe(TranscriptionId(transcription_id), tries))
+
         portable = WorkflowSerializationFormat.PORTABLE
+        # Transcriptions compute in a process of their own, so that no death of ours is their fault.
+        DBOS.workflow(name=TRANSCRIBE, serialization_type=portable, max_recovery_attempts=None)(
+            transcribe
+        )
         # The deaths of finish jobs are counted by ourselves.
         DBOS.workflow(name=FINISH, serialization_type=portable, max_recovery_attempts=None)(finish)
         DBOS.workflow(name=DELIVER, serialization_type=portable)(deliver)
@@ -150,7 +164,7 @@ class Worker:
     async def _interrupted(self) -> set[str]:
         return await self._client.running(self._node)
 
-    async def _queues(self) -> tuple[Queue, Queue]:
+    async def _queues(self) -> tuple[Queue, ...]:
         spool = await DBOS.register_queue_async(
             spool_queue(self._node),
             worker_concurrency=FINISH_CLAIMED,
@@ -161,7 +175,14 @@ class Worker:
             worker_concurrency=DELIVERY_CONCURRENCY,
             polling_interval_sec=POLL_SECS[True],
         )
-        return spool, delivery
+        if self._transcribing is None:
+            return spool, delivery
+        transcription = await DBOS.register_queue_async(
+            transcription_queue(self._node),
+            worker_concurrency=1,
+            polling_interval_sec=POLL_SECS[True],
+        )
+        return spool, delivery, transcription
 
     async def _stop(self) -> None:
         for task in self._running:
@@ -174,7 +195,7 @@ class Worker:
         await loop.run_in_executor(pool, _destroy)
         self._client.close()
 
-    async def _attend(self, queues: tuple[Queue, Queue]) -> None:
+    async def _attend(self, queues: tuple[Queue, ...]) -> None:
         was_busy, until_prune = True, 0
         while True:
             busy = await self._busy()
@@ -262,6 +283,10 @@ class Worker:
                 return
         await self._give_up(recording_id, reason)
 
+    async def _run_transcribe(self, transcription_id: TranscriptionId, tries: int) -> None:
+        if self._transcribing is not None:
+            await self._transcribing.run(self._client, self._node, transcription_id, tries)
+
     async def _run_deliver(self, event_id: EventId, number: int, tries: int) -> None:
         try:
             await self._deliver(event_id, number)
@@ -273,7 +298,7 @@ class Worker:
             await self._client.deliver_again(event_id, number, tries + 1, wait)
 
 
-async def _set_polling(queues: tuple[Queue, Queue], *, busy: bool) -> None:
+async def _set_polling(queues: tuple[Queue, ...], *, busy: bool) -> None:
     for queue in queues:
         await queue.set_polling_interval_sec_async(POLL_SECS[busy])
 

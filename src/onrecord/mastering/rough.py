@@ -36,7 +36,7 @@ class Rough:
         Raises:
             OSError: it cannot be made.
         """
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- closed by close()
         self._channels = channels
         self._trimmer = trimmer
         self.samples = 0

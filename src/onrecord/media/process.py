@@ -1,7 +1,7 @@
 """The media process: one loop that ticks, without asyncio (``python -m onrecord.media.process``).
 
 Between ticks it waits for commands of the control process, so that each is carried out at once.
-When the control process goes away, or on SIGTERM, it folds what it holds and exits; recordings
+When the control process goes away it folds what it holds and exits; recordings
 then have no stop fact, which is how a later start knows that they were cut off.
 """
 
@@ -506,8 +506,10 @@ def main(arguments: Sequence[str]) -> int:
     allow_descriptors()
     channel = Channel(socket.socket(fileno=config.control_fd))
     process = MediaProcess(config, channel)
-    signal.signal(signal.SIGTERM, lambda *_: process.end())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the control process's
+    # A terminal's Ctrl-C and a service's stop reach the whole group; calls end in the control process
+    # first, and its going away ends us.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
     # Nothing on the loop makes cycles, and a collection would stop it for milliseconds.
     gc.collect()
     gc.freeze()

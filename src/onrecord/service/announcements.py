@@ -7,7 +7,7 @@ the time to make the first attempts itself; only if it died is the event still d
 from collections.abc import Callable
 
 from onrecord.calls.media import PromptSource, Spoken
-from onrecord.calls.records import Application, Event, Leg, Recording
+from onrecord.calls.records import Application, Event, Leg, Recording, Transcription
 from onrecord.core.clock import Clock
 from onrecord.core.ids import EventId, RecordingId, new_uuid
 from onrecord.core.units import NS_PER_MS, NS_PER_S
@@ -62,13 +62,35 @@ class Announcements:
             recording.id,
         )
 
-    def failed(self, recording: Recording, leg: Leg, application: Application) -> Event:
-        """A recording could not be finished, by a fault of ours."""
+    def failed(
+        self,
+        recording: Recording,
+        leg: Leg,
+        application: Application,
+        reason: str = events.REASON_INTERNAL,
+    ) -> Event:
+        """A recording could not be finished, or not be stored where it belongs."""
         return self._event(
             "call.recording.error",
             leg,
             application,
-            lambda i, ns: events.recording_error(recording, events.REASON_INTERNAL, i, ns, leg),
+            lambda i, ns: events.recording_error(recording, reason, i, ns, leg),
+            recording.id,
+        )
+
+    def transcribed(
+        self,
+        transcription: Transcription,
+        recording: Recording,
+        leg: Leg,
+        application: Application,
+    ) -> Event:
+        """What is said in a recording is known."""
+        return self._event(
+            "call.recording.transcription.saved",
+            leg,
+            application,
+            lambda i, ns: events.transcription_saved(transcription, recording, leg, i, ns),
             recording.id,
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onrecord.calls.records import CommandRecord, Leg
+from onrecord.calls.records import CommandRecord, Leg, RecordingParams
 from onrecord.core.clock import Clock
 from onrecord.core.ids import RecordingId, new_uuid
 from onrecord.core.settings import Settings
@@ -35,6 +35,8 @@ class Edges:
     registry: Registry
     listening: Listening
     announcements: Announcements
+    transcription_refusal: Callable[[RecordingParams], str | None]
+    """Why this server cannot transcribe as asked, for people; None where it can."""
     boot_id: str
     """Names this boot of the machine: the scope of monotonic times."""
     finish_soon: Callable[[RecordingId], None]

@@ -13,15 +13,33 @@ import structlog
 from onrecord.calls.records import Application, Event, Leg, Recording, RecordingState
 from onrecord.calls.states import RecordingInput, recording_after
 from onrecord.core.clock import Clock
+from onrecord.core.errors import (
+    AccessError,
+    CredentialsError,
+    DestinationError,
+    OnrecordError,
+    UnsupportedError,
+)
 from onrecord.core.ids import RecordingId
 from onrecord.core.units import NS_PER_S, iso_millis
 from onrecord.metrics import RECORDINGS
 from onrecord.service.announcements import Announcements
 from onrecord.service.delivery import Delivery
+from onrecord.service.destinations import Destinations
 from onrecord.service.ports import Mastered, Mastering, Storage, Store, Unit
 from onrecord.service.spools import Spools
+from onrecord.service.transcribing import TranscriptionFiles, queue_transcription, transcription_id
+from onrecord.wire.events import (
+    REASON_BACKEND,
+    REASON_CREDENTIALS,
+    REASON_INTERNAL,
+    REASON_UNAUTHORIZED,
+)
 
 _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+BUCKET_PATIENCE_NS = 30 * NS_PER_S
+"""How long after its end a recording's bucket may be down before this server keeps the file."""
 
 _log = structlog.get_logger()
 
@@ -34,25 +52,29 @@ class Finishing:
         *,
         store: Store,
         storage: Storage,
+        destinations: Destinations,
         mastering: Mastering,
         spools: Spools,
         delivery: Delivery,
         announcements: Announcements,
         clock: Clock,
+        transcriptions: TranscriptionFiles,
     ) -> None:
         self._store = store
         self._storage = storage
+        self._destinations = destinations
         self._mastering = mastering
         self._spools = spools
         self._delivery = delivery
         self._announcements = announcements
         self._clock = clock
+        self._transcriptions = transcriptions
 
     async def finish(self, recording_id: RecordingId) -> None:
         """Master, store, write, tell, clean up. One that is not stopped, or is done, needs nothing.
 
         Raises:
-            DestinationError: the storage refused; try again later.
+            DestinationError: the storage failed; try again later.
             Exception: what mastering raised.
         """
         recording = await self._store.read(lambda unit: unit.recording(recording_id))
@@ -64,6 +86,7 @@ class Finishing:
     async def give_up(self, recording_id: RecordingId, reason: str) -> None:
         """The recording cannot be finished: ``reason`` is for people. Its spool is kept."""
         event = await self._store.write(lambda unit: self._fail(unit, recording_id, reason))
+        self._transcriptions.remove(transcription_id(recording_id))
         RECORDINGS.labels("failed").inc()
         _log.error("recording_failed", recording=recording_id, reason=reason)
         if event is not None:
@@ -73,8 +96,10 @@ class Finishing:
         part = self._spools.part(recording.id, recording.params.format)
         spool = self._spools.path(recording.id)
         mastered = await asyncio.to_thread(self._mastering.master, spool, part)
+        await asyncio.to_thread(self._transcriptions.keep, recording, part)
         saved = await self._stored(recording, mastered, part)
-        event = await self._store.write(lambda unit: self._save(unit, saved))
+        url = await self._destinations.link(saved) or ""
+        event = await self._store.write(lambda unit: self._save(unit, saved, url))
         part.unlink(missing_ok=True)
         self._spools.remove(recording.id)
         RECORDINGS.labels("saved").inc()
@@ -84,9 +109,11 @@ class Finishing:
 
     async def _stored(self, recording: Recording, mastered: Mastered, part: Path) -> Recording:
         key = file_key(recording)
-        await self._storage.put(key, part)
+        location, failure = await self._put(recording, key, part)
         return replace(
             recording,
+            location=location,
+            failure=failure,
             state=recording_after(recording.state, RecordingInput.SAVE) or recording.state,
             started_ns=mastered.started_utc_ns,
             ended_ns=mastered.ended_utc_ns,
@@ -97,7 +124,37 @@ class Finishing:
             updated_ns=self._clock.utc_ns(),
         )
 
-    def _save(self, unit: Unit, saved: Recording) -> Event | None:
+    async def _put(
+        self, recording: Recording, key: str, part: Path
+    ) -> tuple[str | None, str | None]:
+        """Where the file is, if in a bucket, and why it is not in the bucket where it belongs.
+
+        A file that a bucket does not take is kept by this server, so that nothing is lost.
+        """
+        failure = None
+        try:
+            bucket = await self._destinations.bucket(recording.application_id)
+            if bucket is not None:
+                await bucket.put(key, part)
+                return bucket.location(key), None
+        except OnrecordError as error:
+            if self._may_pass(recording, error):
+                raise
+            failure = _reason(error)
+            _log.warning("bucket_refused", recording=recording.id, reason=str(error))
+        await self._storage.put(key, part)
+        return None, failure
+
+    def _may_pass(self, recording: Recording, error: OnrecordError) -> bool:
+        """Whether to try again: for half a minute after the recording has stopped.
+
+        The job's next wait would take longer than a receiver is to wait for a word.
+        """
+        waited_ns = self._clock.utc_ns() - recording.updated_ns
+        retry = isinstance(error, DestinationError) and error.retry
+        return retry and waited_ns < BUCKET_PATIENCE_NS
+
+    def _save(self, unit: Unit, saved: Recording, url: str) -> Event | None:
         """Write the row and the event; nothing where somebody else has done so."""
         now = unit.recording(saved.id)
         if now is None or now.state is not RecordingState.STOPPED:
@@ -106,10 +163,13 @@ class Finishing:
         if about is not None:
             saved = replace(saved, client_state=about[0].client_state)
         unit.save_recording(saved)
+        queue_transcription(unit, saved, self._clock.utc_ns())
         if about is None or saved.file_key is None:
             return None
-        url = self._storage.link(saved.file_key, self._clock.utc_ns())
-        event = self._announcements.saved(saved, *about, url)
+        if saved.failure is None:
+            event = self._announcements.saved(saved, *about, url)
+        else:
+            event = self._announcements.failed(saved, *about, saved.failure)
         unit.add_event(event)
         return event
 
@@ -127,6 +187,15 @@ class Finishing:
         event = self._announcements.failed(failed, *about)
         unit.add_event(event)
         return event
+
+
+def _reason(error: OnrecordError) -> str:
+    """The documented reason for a bucket that does not take a file."""
+    if isinstance(error, AccessError):
+        return REASON_UNAUTHORIZED
+    if isinstance(error, CredentialsError):
+        return REASON_CREDENTIALS
+    return REASON_BACKEND if isinstance(error, UnsupportedError) else REASON_INTERNAL
 
 
 def file_key(recording: Recording) -> str:

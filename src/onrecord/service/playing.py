@@ -125,7 +125,7 @@ class Playing:
             return
         try:
             await self._edges.media.press(live.leg.id, digits, SendDtmf(digits).duration_ms)
-        except OnrecordError as error:
+        except (OnrecordError, OSError) as error:
             _log.warning("digits_not_sent", leg=live.leg.id, reason=str(error))
 
     async def told(self, event: MediaEvent) -> None:
@@ -161,8 +161,7 @@ class Playing:
     async def _stop(self, live: LiveLeg, which: str) -> None:
         for playback in live.playbacks[: 1 if which == "current" else None]:
             if playback.handed:
-                for target in list(playback.waiting):
-                    await self._edges.media.stop_playback(target, playback.id)
+                await self._silence(playback.waiting, playback.id)
             else:
                 self._forget(live, playback)
 
@@ -218,7 +217,7 @@ class Playing:
             return False
         try:
             await self._edges.media.play(target, playback.id, clip, playback.loops)
-        except OnrecordError as error:
+        except (OnrecordError, OSError) as error:
             _log.warning("playback_refused", leg=target, reason=str(error))
             return False
         return True
@@ -276,8 +275,11 @@ class Playing:
         return heard
 
     async def _silence(self, targets: Iterable[LegId], playback: str) -> None:
-        for target in targets:
-            await self._edges.media.stop_playback(target, playback)
+        for target in list(targets):
+            try:
+                await self._edges.media.stop_playback(target, playback)
+            except (OnrecordError, OSError) as error:
+                _log.warning("playback_not_stopped", leg=target, reason=str(error))
 
 
 def _check_answered(live: LiveLeg) -> None:

@@ -5,7 +5,7 @@ A method without a docstring is said by its name and its protocol.
 
 # ruff: noqa: D102 -- see the last sentence above
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -26,12 +26,20 @@ from onrecord.calls.records import (
     PhoneNumber,
     Recording,
     RecordingFilter,
+    RecordingParams,
     StorageCredentials,
     Transcription,
     TranscriptionFilter,
     Trimmed,
 )
-from onrecord.core.ids import ApplicationId, EventId, LegId, NodeId, RecordingId
+from onrecord.core.ids import (
+    ApplicationId,
+    EventId,
+    LegId,
+    NodeId,
+    RecordingId,
+    TranscriptionId,
+)
 from onrecord.rtp.stats import LegStats
 from onrecord.sdp.negotiation import Codec, Media, RtpAddress
 from onrecord.sip.backend import DialRequest
@@ -146,6 +154,10 @@ class Unit(Protocol):
 
     def enqueue_delivery(self, event_id: EventId, number: int, delay_secs: float) -> None:
         """A durable job for attempt ``number`` of an event. Repeating the call changes nothing."""
+        ...
+
+    def enqueue_transcription(self, node: NodeId, transcription_id: TranscriptionId) -> None:
+        """A durable job that makes a transcription. Repeating the call changes nothing."""
         ...
 
 
@@ -335,6 +347,48 @@ class Storage(Protocol):
         ...
 
 
+class Bucket(Protocol):
+    """A bucket of an application's, with its credentials."""
+
+    async def put(self, key: str, source: Path) -> None:
+        """Store the file at ``source``, which stays; repeating it is harmless.
+
+        Raises:
+            AccessError: the credentials are refused.
+            DestinationError: it could not be stored.
+        """
+        ...
+
+    async def fetch(self, key: str, target: Path) -> None:
+        """Make ``target`` anew with the content of the file; raises as ``put``."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """What is not there is deleted already; raises as ``put``."""
+        ...
+
+    def location(self, key: str) -> str:
+        """The address of the file there."""
+        ...
+
+    def link(self, key: str) -> str:
+        """A URL that anybody can use for a while, where there is such a thing; else the address."""
+        ...
+
+
+class Buckets(Protocol):
+    """Kinds of storage that belong to others."""
+
+    def open(self, backend: str, configuration: Mapping[str, str]) -> Bucket:
+        """The bucket; nothing is sent yet.
+
+        Raises:
+            UnsupportedError: the backend is not known.
+            CredentialsError: the credentials cannot be read.
+        """
+        ...
+
+
 class Sender(Protocol):
     """Sends one webhook over HTTP."""
 
@@ -386,6 +440,34 @@ class Mastering(Protocol):
 
     def master(self, spool: Path, target: Path) -> Mastered:
         """Write ``target`` anew from ``spool``; blocks, and computes for as long as it takes."""
+        ...
+
+
+class Transcribed(Protocol):
+    """What is said in a file."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def segments(self) -> Sequence[Mapping[str, object]]: ...
+
+
+class Transcriber(Protocol):
+    """Turns a file into text, apart from this process."""
+
+    async def transcribe(self, path: Path, progress: Path, params: RecordingParams) -> Transcribed:
+        """What is said in the file at ``path``; cancelling it ends the work.
+
+        ``progress`` is a file that keeps what was done: a repeat with it goes on from there.
+
+        Raises:
+            DestinationError: the engine refused, failed or died; ``retry`` says whether another time
+                may go better.
+        """
         ...
 
 

@@ -57,6 +57,7 @@ class Recorder:
             raise errors.call_not_answered()
         if live.media is None:
             raise errors.recording_before_audio()
+        self._check_transcription(command.params)
         leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
         begun = await self.begin(
             live, PlannedRecording(new_recording_id(), command.params), BY_COMMAND
@@ -72,6 +73,18 @@ class Recorder:
         live.leg = leg
         self.enter(live, begun)
         return CommandResult(leg.call_control_id, begun.id)
+
+    def _check_transcription(self, params: RecordingParams) -> None:
+        """Before anything is recorded: a transcription that cannot come is refused.
+
+        Raises:
+            CallerError: no engine of this server can do it.
+        """
+        if not params.transcription:
+            return
+        reason = self._edges.transcription_refusal(params)
+        if reason is not None:
+            raise errors.unprocessable(reason, "/transcription_engine")
 
     async def stop(self, live: LiveLeg, command: RecordStop) -> CommandResult:
         """Stop one recording, or all of the leg.

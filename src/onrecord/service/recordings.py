@@ -12,8 +12,8 @@ from onrecord.calls.records import (
     RecordingFilter,
     RecordingState,
 )
-from onrecord.core.clock import Clock
-from onrecord.service.ports import Storage, Store, Unit
+from onrecord.service.destinations import Destinations
+from onrecord.service.ports import Store, Unit
 from onrecord.wire import errors
 
 _log = structlog.get_logger()
@@ -22,10 +22,9 @@ _log = structlog.get_logger()
 class Recordings:
     """The saved recordings and their files."""
 
-    def __init__(self, store: Store, storage: Storage, clock: Clock) -> None:
+    def __init__(self, store: Store, destinations: Destinations) -> None:
         self._store = store
-        self._storage = storage
-        self._clock = clock
+        self._destinations = destinations
 
     async def get(self, recording_id: str) -> Recording:
         """One recording.
@@ -59,16 +58,13 @@ class Recordings:
         found = await self._store.read(lambda unit: [_saved(unit, i) for i in ids])
         await asyncio.gather(*(self._remove(recording) for recording in found if recording))
 
-    def link(self, recording: Recording) -> str | None:
-        """A URL that gives the file to anybody for a while; None when there is no file."""
-        if recording.file_key is None:
-            return None
-        return self._storage.link(recording.file_key, self._clock.utc_ns())
+    async def link(self, recording: Recording) -> str | None:
+        """A URL of the file, as :meth:`Destinations.link` gives it; None when there is no file."""
+        return await self._destinations.link(recording)
 
     async def _remove(self, recording: Recording) -> None:
         """The file first: a crash between leaves a row whose deletion can be asked for again."""
-        if recording.file_key is not None:
-            await self._storage.delete(recording.file_key)
+        await self._destinations.delete_file(recording)
         await self._store.write(lambda unit: unit.remove_recording(recording.id))
         _log.info("recording_deleted", recording=recording.id)
 

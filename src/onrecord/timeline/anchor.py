@@ -2,7 +2,7 @@
 
 A packet arrives later than its media time by a delay. Its least value over the first two seconds
 is the *anchor*: media time plus anchor is the place. Jitter, bursts and reordering only ever add to
-the run.delay, so the least one is the truest, and media time then places everything to the sample.
+the delay, so the least one is the truest, and media time then places everything to the sample.
 
 The anchor changes only
 
@@ -41,6 +41,8 @@ SKEW_STEP = 20 * SAMPLES_PER_MS
 ENOUGH_AUDIO = 8000 * SAMPLES_PER_MS
 AUDIBLE_STEP = 2 * SKEW_STEP
 """A larger step is no skew but a late start: it is made at once, not where it is quiet."""
+ENOUGH_DRIFT = 60_000 * SAMPLES_PER_MS
+"""How far apart two windows are whose delays are compared."""
 FORMER_KEPT = 4
 SEGMENTS_KEPT = 64
 
@@ -96,6 +98,8 @@ class Anchor:
         self._slow = 0
         self._renewed = -LONGEST_STALL
         """The last resumption that was met."""
+        self._delay_then: tuple[int, int] | None = None
+        """Media time and least delay of a window under an anchor that has only followed skew since."""
 
     @property
     def last_order(self) -> int | None:
@@ -220,6 +224,8 @@ class Anchor:
 
     def _set(self, run: Run, first: int, value: int, cause: Cause) -> None:
         shift = 0 if self._value is None else value - self._value
+        if cause is not Cause.SKEW:
+            self._delay_then = None
         if self._value is not None and cause is not Cause.SKEW:
             kept = [former for former in self._former if former != value]
             self._former = [self._value, *kept][:FORMER_KEPT]
@@ -240,6 +246,7 @@ class Anchor:
         """Take out what the sender's clock has gone away by, if it is enough."""
         rows = newest + np.flatnonzero(run.placed[newest:])
         residual = run.delay[rows] - anchors[rows]
+        self._measure(int(run.media[rows[-1]]), int(run.delay[rows].min()))
         shift = self._skew(residual, int(run.samples[rows].sum()))
         if self._value is None or not shift:
             return
@@ -248,6 +255,16 @@ class Anchor:
             at = newest + 1 + int(np.argmin(loudness(newest, int(rows[-1]))))
         anchors[at:] += shift
         self._set(run, at, self._value + shift, Cause.SKEW)
+
+    def _measure(self, media: int, least: int) -> None:
+        """Note how the least delay has changed since the first window, for the report alone."""
+        then = self._delay_then
+        if then is None:
+            self._delay_then = media, least
+        elif media - then[0] >= ENOUGH_DRIFT:
+            self._delay_then = media, least
+            self._tally.drifted += least - then[1]
+            self._tally.drifted_over += media - then[0]
 
     def _skew(self, residual: Integers, samples: int) -> int:
         """By how much the anchor must move now, after ``samples`` more of audio."""

@@ -1,7 +1,13 @@
-"""What was not as it should be on one track: counts, and where its clock was tied anew."""
+"""What was not as it should be on one track: counts, gaps, and where its clock was tied anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from onrecord.timeline.gaps import Gap, GapCause, GapTotal
+
+CHANGES_KEPT = 1000
+"""Changes of codec that are listed."""
 
 REANCHORS_KEPT = 1000
 """Re-anchors that are listed; those after are only counted."""
@@ -34,6 +40,15 @@ class Reanchor:
 
 
 @dataclass(frozen=True, slots=True)
+class CodecUse:
+    """From where on a codec was used."""
+
+    at_ms: float
+    """In time since the file's time zero."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deviations:
     """One track's record; packets are counted once each, duplicates apart."""
 
@@ -59,8 +74,21 @@ class Deviations:
     unknown: int = 0
     """Packets of a payload type that nobody announced, or without payload."""
     reanchor_count: int = 0
+    concealed_ms: float = 0.0
+    """Audio that was made up where a short loss was."""
+    bursts: int = 0
+    """Runs of lost packets."""
+    jitter_ms: float = 0.0
+    """Mean difference of the delays of packets that follow on one another (RFC 3550 §6.4.1, not smoothed)."""
+    drift_ppm: float = 0.0
+    """How much slower than ours the sender's clock ran; negative is faster."""
     reanchors: tuple[Reanchor, ...] = ()
     """The first thousand of them, in order of their decision."""
+    codecs: tuple[CodecUse, ...] = ()
+    """The codecs in order of use, the first thousand changes."""
+    gaps: tuple[Gap, ...] = ()
+    """The first thousand, in order of their decision; the last one only once the file has ended."""
+    gap_totals: Mapping[GapCause, GapTotal] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,7 +107,16 @@ class Tally:
     comfort_noise: int = 0
     unknown: int = 0
     reanchor_count: int = 0
+    bursts: int = 0
     reanchors: list[Reanchor] = field(default_factory=list)
+    codecs: list[CodecUse] = field(default_factory=list)
+    concealed: int = 0
+    """Units."""
+    jitter_sum: int = 0
+    jitter_count: int = 0
+    drifted: int = 0
+    """Units by which delays grew while the anchor was tied only once."""
+    drifted_over: int = 0
 
     def reanchored(self, at_sample: int, shift_samples: int, cause: Cause) -> None:
         """Note one re-anchor."""
@@ -87,8 +124,40 @@ class Tally:
         if len(self.reanchors) < REANCHORS_KEPT:
             self.reanchors.append(Reanchor(at_sample, shift_samples, cause))
 
-    def report(self) -> Deviations:
+    def uses(self, at: int, name: str) -> None:
+        """Note a codec, from a position on."""
+        known = self.codecs[-1].name if self.codecs else None
+        if name != known and len(self.codecs) < CHANGES_KEPT:
+            self.codecs.append(CodecUse(at / 8, name))
+
+    def report(
+        self, gaps: tuple[Gap, ...] = (), totals: Mapping[GapCause, GapTotal] | None = None
+    ) -> Deviations:
         """The counts so far."""
-        counts = {name: getattr(self, name) for name in self.__slots__ if name != "reanchors"}
-        counts["lost"] = max(self.lost, 0)
-        return Deviations(**counts, reanchors=tuple(self.reanchors))
+        return Deviations(
+            **{name: getattr(self, name) for name in _COUNTS},
+            lost=max(self.lost, 0),
+            concealed_ms=self.concealed / 8,
+            jitter_ms=round(self.jitter_sum / 8 / max(self.jitter_count, 1), 2),
+            drift_ppm=round(1e6 * self.drifted / max(self.drifted_over, 1), 1),
+            reanchors=tuple(self.reanchors),
+            codecs=tuple(self.codecs),
+            gaps=gaps,
+            gap_totals=totals or {},
+        )
+
+
+_COUNTS = (
+    "packets",
+    "audio_packets",
+    "invalid",
+    "refused",
+    "duplicates",
+    "reordered",
+    "late",
+    "events",
+    "comfort_noise",
+    "unknown",
+    "reanchor_count",
+    "bursts",
+)

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from onrecord.audio.g711 import SAMPLE_RATE
 from onrecord.core.units import NS_PER_S
 from onrecord.timeline.anchor import FIRST_MOMENTS
+from onrecord.timeline.beeps import Beep, add_beeps, beep_of
 from onrecord.timeline.deviations import Deviations
+from onrecord.timeline.gaps import Moments
 from onrecord.timeline.sequence import Integers
 from onrecord.timeline.track import Arrivals, Track
 
@@ -93,36 +95,68 @@ class _Inbox:
 
 
 class Timeline:
-    """Folds one recording's facts into samples, both tracks side by side.
+    """Folds one recording's facts into samples, its tracks side by side.
 
     Feed facts and packets in the order in which they were stored; each call returns the blocks
     that were finished by it, and :meth:`finish` the rest. A block has shape ``(tracks, n)``,
-    int16, 8000 samples a second, tracks in the order given, and continues the one before.
+    int16, tracks in the order given, and continues the one before.
     Nothing here raises on what packets or facts contain.
     """
 
-    def __init__(self, start_ns: int, tracks: Sequence[int] = (INBOUND, OUTBOUND)) -> None:
+    def __init__(
+        self,
+        start_ns: int,
+        tracks: Sequence[int] = (INBOUND, OUTBOUND),
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        keep_pauses: bool = False,
+    ) -> None:
         """Begin at time zero.
 
         Args:
             start_ns: Monotonic time of the first sample, until a ``start`` fact says otherwise.
             tracks: Which tracks are wanted; packets of others are passed over.
+            sample_rate: Of the blocks: 8000, 16000 or 48000.
+            keep_pauses: A pause is silence of its length; otherwise it is left out. What was said in
+                it is never given out.
         """
         self.start_ns = start_ns
         self.end_ns: int | None = None
         """When the recording stopped; None as long as no fact says so."""
-        self._tracks = {number: Track() for number in tracks}
+        self._factor = sample_rate // SAMPLE_RATE
+        self._keep_pauses = keep_pauses
+        self._moments = Moments()
+        self._tracks = {number: Track(self._moments) for number in tracks}
         self._inboxes = {number: _Inbox() for number in tracks}
+        self._beeps: list[Beep] = []
         self._window = 0
         self._emitted = 0
         self._fed = False
+        self._finished = False
 
     def deviations(self, track: int) -> Deviations:
         """The record of one of the wanted tracks, up to the last window that was placed."""
-        return self._tracks[track].report()
+        return self._tracks[track].report(self._emitted if self._finished else None)
+
+    @property
+    def best_rate(self) -> int:
+        """The highest rate of the audio that was placed: below it, something is lost."""
+        return SAMPLE_RATE * max((track.best for track in self._tracks.values()), default=1)
+
+    @property
+    def pauses(self) -> tuple[tuple[int, int], ...]:
+        """Begin and end of each pause, ns since time zero; up to where the recording goes."""
+        end = self._emitted
+        spans = [(first, end if last is None else last) for first, last in self._moments.pauses]
+        return tuple((a * NS_PER_SAMPLE, b * NS_PER_SAMPLE) for a, b in spans if a < b)
+
+    @property
+    def ran_ns(self) -> int:
+        """How long the recording ran as far as blocks were given out, pauses included."""
+        return self._emitted * NS_PER_SAMPLE
 
     def fact(self, kind: str, at_ns: int, data: Mapping[str, object]) -> list[Block]:
-        """Take in one fact. A kind that says nothing about time or payloads changes nothing."""
+        """Take in one fact. A kind that says nothing of time, payloads or pauses changes nothing."""
         if kind == "start" and not self._fed:
             self.start_ns = at_ns
         moment = self._samples(at_ns)
@@ -133,7 +167,25 @@ class Timeline:
                 track.resume(moment)
         elif kind == "stop":
             self.end_ns = at_ns
+        elif kind == "beep" and OUTBOUND not in self._tracks:
+            self._beeps += beep_of(moment, data)
+        self._note(kind, at_ns)
         return self._pass(moment)
+
+    def _note(self, kind: str, at_ns: int) -> None:
+        """Keep what says that audio is missing on purpose, or why."""
+        moments, at = self._moments, self._samples(at_ns)
+        match kind:
+            case "pause":
+                moments.begin(moments.pauses, at)
+            case "resume":
+                moments.end(moments.pauses, -((self.start_ns - at_ns) // NS_PER_SAMPLE))
+            case "hold":
+                moments.begin(moments.holds, at)
+            case "resume_media":
+                moments.end(moments.holds, at)
+            case "media_replaced":
+                moments.replaced.append(at)
 
     def packets(
         self,
@@ -174,6 +226,7 @@ class Timeline:
             yield from self._emit(min(self._window - HORIZON, self._end()))
         while self._emitted < self._end():
             yield from self._emit(min(self._emitted + WINDOW, self._end()))
+        self._finished = True
 
     @property
     def _edge(self) -> int:
@@ -186,7 +239,7 @@ class Timeline:
     def _end(self) -> int:
         if self.end_ns is not None:
             return self._samples(self.end_ns)
-        return max((track.canvas.end for track in self._tracks.values()), default=0)
+        return max((track.end for track in self._tracks.values()), default=0)
 
     def _announce(self, moment: int, data: Mapping[str, object]) -> None:
         for number, track in self._tracks.items():
@@ -219,14 +272,24 @@ class Timeline:
 
     def _emit(self, end: int) -> Iterator[Block]:
         """The samples up to ``end``, if there are any that were not given out yet."""
-        n = end - self._emitted
-        if n <= 0:
-            return
-        self._emitted = end
-        canvases = [track.canvas for track in self._tracks.values()]
-        if all(canvas.blank for canvas in canvases):
-            for canvas in canvases:
-                canvas.skip(end)
-            yield np.broadcast_to(np.int16(0), (len(canvases), n))  # costs no memory
-        else:
-            yield np.stack([canvas.take(end) for canvas in canvases])
+        begin, self._emitted = self._emitted, max(end, self._emitted)
+        for first, last in self._moments.pauses:
+            if first < end + SAMPLE_RATE and (last is None or last > begin):
+                for track in self._tracks.values():
+                    track.mute(first, self._window + WINDOW if last is None else last)
+        for first, last, paused in self._moments.pieces(begin, end):
+            block = self._take(first, last)
+            if not paused or self._keep_pauses:
+                yield block
+
+    def _take(self, begin: int, end: int) -> Block:
+        """The samples from ``begin``, up to which all were given out, to ``end``."""
+        beeps = [beep for beep in self._beeps if beep.overlaps(begin, end)]
+        tracks = self._tracks.values()
+        if not beeps and all(track.blank for track in tracks):
+            for track in tracks:
+                track.skip(end)
+            shape = (len(tracks), (end - begin) * self._factor)
+            return np.broadcast_to(np.int16(0), shape)  # costs no memory
+        block = np.stack([track.take(end, self._factor) for track in tracks])
+        return add_beeps(block, begin, self._factor, beeps) if beeps else block

@@ -124,8 +124,9 @@ class _Track:
         known = dict(_STATIC)
         if isinstance(codecs, Mapping):
             for number, codec in codecs.items():
-                if str(number).isdecimal() and isinstance(codec, Sequence) and len(codec) >= 2:
-                    known[int(number)] = str(codec[0]).upper(), int(codec[1])
+                match codec:
+                    case [str(name), int(rate), *_] if str(number).isdecimal() and rate > 0:
+                        known[int(number)] = name.upper(), rate
         self._codecs = known
 
     def begin(self, base: int) -> None:
@@ -167,13 +168,13 @@ class _Track:
         step = (timestamp - self._timestamp + _WRAP // 2) % _WRAP - _WRAP // 2
         self._timestamp = timestamp
         self._media += step
-        media = self._media * RATE // (rate or RATE)
+        media = self._media * RATE // rate
         delay = arrival - media
         if self._anchor is None or abs(delay - self._anchor) > JUMP or delay < self._anchor:
             self._anchor = delay
-        else:  # follows a sender that is slow
-            self._anchor += (delay - self._anchor) >> _LEAK
-        return media + self._anchor
+        place = media + self._anchor
+        self._anchor += (delay - self._anchor) >> _LEAK  # follows a sender that is slow
+        return place
 
     def _write(self, place: int, arrival: int, samples: Samples) -> None:
         if place < self._base:

@@ -7,11 +7,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from onrecord.audio.g711 import decode_alaw, decode_ulaw
-from onrecord.timeline.payloads import ALAW
+from onrecord.timeline.payloads import ALAW, BYTES_PER_UNIT, G722, L16_48
 from onrecord.timeline.sequence import Integers
 
 LONGEST_PAYLOAD = 2400
-"""Samples that one packet may hold: 300 ms, more than any ptime in use."""
+"""Units that one packet may hold, and bytes: 300 ms, more than any ptime in use."""
+
+Samples = NDArray[np.int16]
 
 
 class Payloads:
@@ -20,11 +22,17 @@ class Payloads:
     def __init__(self, arena: NDArray[np.uint8]) -> None:
         self._arena = arena
 
-    def samples(self, start: Integers, size: int, kind: NDArray[np.uint8]) -> NDArray[np.int16]:
-        """The samples of payloads of equal size, G.711 of either law. Shape ``(n, size)``."""
+    def payload(self, start: int, size: int) -> bytes:
+        """The bytes of one payload."""
+        return self._arena[start : start + size].tobytes()
+
+    def samples(self, start: Integers, size: int, kind: NDArray[np.uint8]) -> Samples:
+        """The samples of payloads of equal size and rate, of codecs without state. Shape ``(n, m)``."""
         codes = sliding_window_view(self._arena, size)[start]
         if not kind.any():
             return decode_ulaw(codes)
+        if (kind > ALAW).all():
+            return codes[:, : size // 2 * 2].copy().view(">i2").astype(np.int16)
         if kind.all():
             return decode_alaw(codes)
         return np.where((kind == ALAW)[:, None], decode_alaw(codes), decode_ulaw(codes))
@@ -32,32 +40,48 @@ class Payloads:
     def loudness(
         self, start: Integers, size: Integers, kind: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Mean magnitude of each payload. Shape ``(n,)``."""
+        """Mean magnitude of each payload; 0 where only its codec's decoder could say. Shape ``(n,)``."""
         loud = np.zeros(len(start), np.float32)
-        for length in np.unique(size).tolist():
-            rows = np.flatnonzero(size == length)
-            samples = self.samples(start[rows], length, kind[rows])
-            loud[rows] = np.abs(samples.astype(np.float32)).mean(axis=1)
+        for length, law in sorted(set(zip(size.tolist(), (kind > ALAW).tolist(), strict=True))):
+            rows = np.flatnonzero((size == length) & ((kind > ALAW) == law) & (kind <= L16_48))
+            if len(rows):
+                samples = self.samples(start[rows], length, kind[rows])
+                loud[rows] = np.abs(samples.astype(np.float32)).mean(axis=1)
         return loud
 
 
 class Canvas:
     """The part of a track that is not finished yet: silence, until samples are written to it.
 
-    Position ``base`` is the first that is not finished. What is written last stays.
+    One rate of sampling has one canvas. Positions are units of 125 µs; ``base`` is the first that is
+    not finished. What is written last stays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, factor: int = 1) -> None:
+        """``factor`` samples are a unit."""
         self.base = 0
         self.end = 0
         """Position after the last sample that was written."""
-        self._held = np.zeros(LONGEST_PAYLOAD, np.int16)  # as many again before ``base``
+        self.factor = factor
+        self._lead = LONGEST_PAYLOAD * factor
+        self._held = np.zeros(self._lead, np.int16)  # as many again before ``base``
+        self._past = np.zeros(0, np.int16)
+
+    @property
+    def room(self) -> int:
+        """Units from ``base`` on that can be written."""
+        return (len(self._held) - self._lead) // self.factor
 
     def reach(self, end: int) -> None:
         """Make room for positions below ``end``."""
-        missing = end - self.base + LONGEST_PAYLOAD - len(self._held)
+        missing = (end - self.base) * self.factor + self._lead - len(self._held)
         if missing > 0:
             self._held = np.concatenate([self._held, np.zeros(missing, np.int16)])
+
+    def fits(self, place: Integers, units: Integers) -> NDArray[np.bool_]:
+        """True where there is room for a packet, of which a part may be finished already."""
+        at = place - self.base
+        return (at + units > 0) & (at + units <= self.room)
 
     def write(
         self,
@@ -67,21 +91,53 @@ class Canvas:
         size: Integers,
         kind: NDArray[np.uint8],
     ) -> int:
-        """Write packets in the order given; returns how many have no place on the canvas."""
-        room = len(self._held) - LONGEST_PAYLOAD
-        at = place - self.base
-        fits = (at + size > 0) & (at + size <= room)
+        """Write packets of codecs without state, in the order given; how many have no place here.
+
+        Args:
+            payloads: What holds the audio.
+            place: Position of each packet's first sample. Shape ``(n,)``.
+            start: Where its payload begins in the arena.
+            size: Its bytes.
+            kind: All of them of the canvas's rate.
+        """
+        units = (
+            size if self.factor == 1 and not (kind > ALAW).any() else size // BYTES_PER_UNIT[kind]
+        )
+        fits = self.fits(place, units)
         if not fits.all():
-            place, at, start = place[fits], at[fits], start[fits]
+            place, units, start = place[fits], units[fits], start[fits]
             size, kind = size[fits], kind[fits]
-        if len(at):
-            self.end = max(self.end, int((place + size).max()))
-        for first, last in _alike(size):
+        if len(place):
+            self.end = max(self.end, int((place + units).max()))
+        for first, last in _alike(size, kind):
             rows = slice(first, last)
-            length = int(size[first])
+            samples = payloads.samples(start[rows], int(size[first]), kind[rows])
+            length = int(units[first]) * self.factor
             target = sliding_window_view(self._held, length, writeable=True)
-            target[at[rows] + LONGEST_PAYLOAD] = payloads.samples(start[rows], length, kind[rows])
+            at = (place[rows] - self.base) * self.factor + self._lead
+            target[at] = samples[:, :length]
         return len(fits) - int(fits.sum())
+
+    def put(self, place: int, samples: Samples) -> None:
+        """Write samples that :meth:`fits`."""
+        at = (place - self.base) * self.factor + self._lead
+        self._held[at : at + len(samples)] = samples
+        self.end = max(self.end, place + len(samples) // self.factor)
+
+    def look(self, first: Integers, length: int) -> Samples:
+        """Samples, ``length`` from each position ``first`` on; what is not held is zero. Shape ``(n, length)``."""
+        at = (first - self.base) * self.factor + self._lead
+        padded = np.concatenate(
+            [np.zeros(length, np.int16), self._held, np.zeros(length, np.int16)]
+        )
+        start = np.clip(at + length, 0, len(padded) - length)
+        windows: Samples = sliding_window_view(padded, length)[start]
+        return windows
+
+    def mute(self, begin: int, end: int) -> None:
+        """Make silence of the positions from ``begin`` to ``end`` that are not finished."""
+        first, last = (max((at - self.base) * self.factor, 0) + self._lead for at in (begin, end))
+        self._held[first:last] = 0
 
     @property
     def blank(self) -> bool:
@@ -91,22 +147,39 @@ class Canvas:
     def skip(self, end: int) -> None:
         """Finish what lies before ``end`` of a blank canvas, as silence."""
         self.base = end
-        self._held = np.zeros(LONGEST_PAYLOAD, np.int16)
+        self._held = np.zeros(self._lead, np.int16)
+        self._past = np.zeros(0, np.int16)
 
-    def take(self, end: int) -> NDArray[np.int16]:
-        """The samples from ``base`` to ``end``, which are finished by this. Shape ``(n,)``."""
-        self.reach(end)
-        n = end - self.base
-        taken = self._held[LONGEST_PAYLOAD : LONGEST_PAYLOAD + n]
-        self._held = np.concatenate(
-            [np.zeros(LONGEST_PAYLOAD, np.int16), self._held[LONGEST_PAYLOAD + n :]]
-        )
+    def take(self, end: int, context: int = 0) -> Samples:
+        """The samples from ``base`` to ``end``, which are finished by this.
+
+        Args:
+            end: Position.
+            context: How many samples more are wanted before and after them.
+        """
+        self.reach(end + -(-context // self.factor))
+        first = self._lead
+        last = first + (end - self.base) * self.factor
+        taken = self._held[first : last + context]
+        if context:
+            missing = np.zeros(max(context - len(self._past), 0), np.int16)
+            before = np.concatenate([missing, self._past])[-context:]
+            taken = np.concatenate([before, taken])
+            self._past = taken[: len(taken) - context][-context:].copy()
+        self._held = np.concatenate([np.zeros(self._lead, np.int16), self._held[last:]])
         self.base = end
         return taken
 
 
-def _alike(size: Integers) -> list[tuple[int, int]]:
-    """Runs of packets of equal size, as first and last (exclusive)."""
-    edges = np.flatnonzero(np.diff(size)) + 1
-    bounds = [0, *edges.tolist(), len(size)]
+def is_stateless(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """True for audio of which each payload can be decoded by itself."""
+    return kind < G722
+
+
+def _alike(size: Integers, kind: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Runs of packets of equal size and way of decoding, as first and last (exclusive)."""
+    changes = np.diff(size) != 0
+    if (kind > ALAW).any():
+        changes |= np.diff(np.maximum(kind, ALAW)) != 0
+    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(size)]
     return [pair for pair in itertools.pairwise(bounds) if pair[0] < pair[1]]

@@ -1,27 +1,41 @@
-"""One track of a recording: its packets of one window, all the way to samples on the canvas."""
+"""One track of a recording: its packets of one window, all the way to samples on a canvas."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onrecord.audio.resampling import context_samples, resample
 from onrecord.rtp.header import parse_headers
 from onrecord.timeline.anchor import JUMP, Anchor, Run
+from onrecord.timeline.concealment import LONGEST, conceal
+from onrecord.timeline.decoding import Voices
 from onrecord.timeline.deviations import Cause, Deviations, Tally
-from onrecord.timeline.payloads import ALAW, COMFORT_NOISE, EVENT, UNKNOWN, kinds_of
-from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Payloads
+from onrecord.timeline.gaps import GapLog, Moments, Steps
+from onrecord.timeline.mediatime import MediaTime
+from onrecord.timeline.payloads import (
+    COMFORT_NOISE,
+    EVENT,
+    NAMES,
+    SAMPLES_PER_UNIT,
+    UNKNOWN,
+    kinds_of,
+    units_of,
+)
+from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Payloads, Samples
 from onrecord.timeline.sequence import EPOCH, Integers, Point, first_of_each, unwrap
 
 STREAMS_KEPT = 8
 """Sources of one track that are remembered; a ninth takes the place of the oldest."""
 RESUMPTIONS_KEPT = 64
+_RATE = 8000
 
 
 class Arrivals(NamedTuple):
     """Datagrams of one track in order of arrival."""
 
     arrival: Integers
-    """Samples since the file's time zero. Shape ``(n,)``."""
+    """Units since the file's time zero. Shape ``(n,)``."""
     start: Integers
     """Offset of each datagram in ``arena``."""
     size: Integers
@@ -29,7 +43,7 @@ class Arrivals(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """RTP packets in order of arrival, each column of shape ``(n,)``."""
+    """RTP packets, each column of shape ``(n,)``: in order of arrival, later in that of sequence."""
 
     arrival: Integers
     sequence: NDArray[np.uint16]
@@ -37,10 +51,36 @@ class _Columns(NamedTuple):
     ssrc: NDArray[np.uint32]
     kind: NDArray[np.uint8]
     start: Integers
-    samples: Integers
+    size: Integers
+    units: Integers
 
-    def rows(self, chosen: NDArray[np.generic]) -> "_Columns":
+    def rows(self, chosen: NDArray[np.generic] | slice) -> "_Columns":
         return _Columns(*(column[chosen] for column in self))
+
+
+class _Numbered(NamedTuple):
+    """Columns beside those of packets: their numbers without wraps."""
+
+    order: Integers
+    media: Integers
+    """Ticks of the RTP clock."""
+    rank: Integers
+    """How many packets of the stream came before, in order of sequence."""
+    placed: NDArray[np.bool_]
+    """False for packets of the look-ahead."""
+
+    def rows(self, chosen: NDArray[np.generic]) -> "_Numbered":
+        return _Numbered(*(column[chosen] for column in self))
+
+
+class _Before(NamedTuple):
+    """The last audio packet of a stream that was placed."""
+
+    order: int
+    rank: int
+    media: int
+    units: int
+    kind: int
 
 
 class _Stream:
@@ -48,22 +88,42 @@ class _Stream:
 
     def __init__(self, tally: Tally, cause: Cause) -> None:
         self.anchor = Anchor(tally, cause)
+        self.media = MediaTime()
+        self.voices = Voices(tally)
         self.last: Point | None = None
         self.top: int | None = None
         """The highest order that was counted."""
         self.known: Integers = np.empty(0, np.int64)
         """Orders of the window before: what a repeat would repeat."""
+        self.ranked = 0
+        self.before: _Before | None = None
 
 
 class Track:
     """The state of one track between windows."""
 
-    def __init__(self) -> None:
+    def __init__(self, moments: Moments) -> None:
         self.tally = Tally()
-        self.canvas = Canvas()
+        self.gaps = GapLog(moments)
+        self.best = 1
+        """Samples a unit of the best codec that was placed."""
+        self._moments = moments
+        self._canvases = {1: Canvas()}
         self._streams: dict[int, _Stream] = {}
         self._kinds: list[tuple[int, NDArray[np.uint8]]] = [(0, kinds_of())]
         self._resumed: list[int] = []
+        self._reach = 0
+        """Where the audio that was placed ends."""
+
+    @property
+    def end(self) -> int:
+        """Position after the last sample that was placed."""
+        return max(canvas.end for canvas in self._canvases.values())
+
+    @property
+    def blank(self) -> bool:
+        """Nothing was placed in what is not finished."""
+        return all(canvas.blank for canvas in self._canvases.values())
 
     def announce(self, arrival: int, payload_types: object) -> None:
         """From ``arrival`` on, payload types mean this; see :func:`payloads.kinds_of`."""
@@ -81,7 +141,8 @@ class Track:
             cut: The end of the window: what arrives from here on is only looked at.
         """
         columns = self._parse(arrivals, cut)
-        self.canvas.reach(cut + JUMP + LONGEST_PAYLOAD)
+        for canvas in self._canvases.values():
+            canvas.reach(cut + JUMP + LONGEST_PAYLOAD)
         payloads = Payloads(arrivals.arena)
         for ssrc, rows in _by_source(columns.ssrc):
             mine = columns if rows is None else columns.rows(rows)
@@ -89,26 +150,56 @@ class Track:
                 self._place_stream(self._stream(ssrc), mine, payloads, cut)
         self._forget(cut)
 
-    def report(self) -> Deviations:
-        """The deviations so far."""
-        return self.tally.report()
+    def mute(self, begin: int, end: int) -> None:
+        """Make silence of what is not finished from ``begin`` to ``end``."""
+        for canvas in self._canvases.values():
+            canvas.mute(begin, end)
+
+    def skip(self, end: int) -> None:
+        """Finish what lies before ``end`` of a blank track."""
+        for canvas in self._canvases.values():
+            canvas.skip(end)
+
+    def take(self, end: int, factor: int) -> Samples:
+        """The samples up to ``end``, ``factor`` a unit, which are finished by this. Shape ``(n,)``."""
+        if len(self._canvases) == 1 and factor == 1:
+            return self._canvases[1].take(end)
+        total: NDArray[np.float32] | None = None
+        for canvas in self._canvases.values():
+            if canvas.factor == factor:
+                part = canvas.take(end).astype(np.float32)
+            else:
+                rates = canvas.factor * _RATE, factor * _RATE
+                part = resample(canvas.take(end, context_samples(*rates)), *rates)
+            total = part if total is None else total + part
+        rounded = np.round(0 if total is None else total)
+        return np.clip(rounded, -32768, 32767).astype(np.int16)
+
+    def report(self, end: int | None = None) -> Deviations:
+        """The deviations so far; with the gap behind the last audio if the file ends at ``end``."""
+        if end is not None:
+            self.gaps.finish(self._reach, end)
+            self._reach = max(self._reach, end)
+        return self.tally.report(self.gaps.listed(), self.gaps.totals())
 
     def _parse(self, arrivals: Arrivals, cut: int) -> _Columns:
         headers = parse_headers(arrivals.arena, arrivals.start, arrivals.size)
+        kind = self._kind(arrivals.arrival, headers.payload_type)
         columns = _Columns(
             arrivals.arrival,
             headers.sequence,
             headers.timestamp,
             headers.ssrc,
-            self._kind(arrivals.arrival, headers.payload_type),
+            kind,
             headers.payload_start,
             headers.payload_bytes,
+            units_of(kind, arrivals.arena, headers.payload_start, headers.payload_bytes),
         )
         good = headers.valid & (headers.payload_bytes <= LONGEST_PAYLOAD)
         if not good.all():
             self.tally.invalid += int((~good & (arrivals.arrival < cut)).sum())
             columns = columns.rows(good)
-        columns.kind[columns.samples == 0] = UNKNOWN
+        columns.kind[columns.units == 0] = UNKNOWN
         return columns
 
     def _kind(self, arrival: Integers, payload_type: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -137,21 +228,23 @@ class Track:
         ours = int(np.searchsorted(columns.arrival, cut))
         numbers = (columns.sequence, columns.timestamp, order, media)
         stream.last = Point(*(int(column[ours - 1]) for column in numbers))
-        placed = np.arange(len(order)) < ours
+        every = np.arange(len(order))
+        numbered = _Numbered(order, media, every + stream.ranked, every < ours)
         if not (unwrapped.in_order and at_top):
             self._count_disorder(stream, order[:ours])
             first = np.flatnonzero(first_of_each(order, stream.known))
             rows = first[np.argsort(order[first], kind="stable")]
-            columns, order, media, placed = _chosen(rows, columns, order, media, placed)
-        stream.known = order[placed]
-        self._count(stream, order[placed], columns.kind[placed])
-        audio = columns.kind <= ALAW
+            columns, numbered = columns.rows(rows), numbered.rows(rows)
+            numbered = numbered._replace(rank=every[: len(rows)] + stream.ranked)
+        placed = numbered.placed
+        stream.known = numbered.order[placed]
+        stream.ranked += len(stream.known)
+        self._count(stream, columns.rows(placed), stream.known)
+        audio = columns.kind < EVENT
         if not audio.all():
-            columns, order, media, placed = _chosen(audio, columns, order, media, placed)
-        if placed.any():
-            arrival = columns.arrival
-            run = Run(order, media, columns.samples, arrival, arrival - media, placed)
-            self._write(stream, columns, run, payloads)
+            columns, numbered = columns.rows(audio), numbered.rows(audio)
+        if numbered.placed.any():
+            self._write(stream, columns, numbered, payloads)
 
     def _count_disorder(self, stream: _Stream, order: Integers) -> None:
         first = first_of_each(order, stream.known)
@@ -161,59 +254,159 @@ class Track:
             np.maximum(highest, stream.top, out=highest)
         self.tally.reordered += int((first & (order < highest)).sum())
 
-    def _count(self, stream: _Stream, order: Integers, kind: NDArray[np.uint8]) -> None:
+    def _count(self, stream: _Stream, columns: _Columns, order: Integers) -> None:
         """Count packets, in order, and what is missing between them."""
-        kinds = np.bincount(kind, minlength=UNKNOWN + 1).tolist()
+        kinds = np.bincount(columns.kind, minlength=UNKNOWN + 1).tolist()
         self.tally.packets += len(order)
-        self.tally.audio_packets += kinds[0] + kinds[ALAW]
+        self.tally.audio_packets += sum(kinds[:EVENT])
         self.tally.events += kinds[EVENT]
         self.tally.comfort_noise += kinds[COMFORT_NOISE]
         self.tally.unknown += kinds[UNKNOWN]
         if not len(order):
             return
         top = int(order[0]) - 1 if stream.top is None else stream.top
-        new = order[order > top]
-        steps = np.diff(new, prepend=top)
-        self.tally.lost += int((steps[steps < EPOCH // 2] - 1).sum()) - (len(order) - len(new))
+        new = order > top
+        steps = np.diff(order[new], prepend=top) - 1
+        steps[steps >= EPOCH // 2] = 0
+        self._forgive(columns.arrival[new], steps)
+        self.tally.lost += int(steps.sum()) - (len(order) - int(new.sum()))
+        self.tally.bursts += int(np.count_nonzero(steps))
         stream.top = max(top, int(order[-1]))
 
-    def _write(self, stream: _Stream, columns: _Columns, run: Run, payloads: Payloads) -> None:
+    def _forgive(self, arrival: Integers, steps: Integers) -> None:
+        """What was sent during a pause was left out on purpose."""
+        for _, end in self._moments.pauses:
+            if end is not None and len(steps) and arrival[0] - JUMP <= end <= arrival[-1]:
+                steps[int(np.argmax(arrival >= end))] = 0
+
+    def _write(
+        self, stream: _Stream, columns: _Columns, numbered: _Numbered, payloads: Payloads
+    ) -> None:
         """Place one stream's audio, which is in order of sequence."""
+        order, placed = numbered.order, numbered.placed
+        media = stream.media.units(order, numbered.media, columns.kind, columns.units, placed)
         last = stream.anchor.last_order
-        late = 0 if last is None else int(np.searchsorted(run.order, last, side="right"))
-        place = run.media.copy()
-        place[:late] = stream.anchor.places_of_late(run.order[:late], run.media[:late])
+        late = 0 if last is None else int(np.searchsorted(order, last, side="right"))
+        place = media.copy()
+        place[:late] = stream.anchor.places_of_late(order[:late], media[:late])
 
         def loudness(first: int, end: int) -> NDArray[np.float32]:
             rows = slice(late + first, late + end)
-            return payloads.loudness(columns.start[rows], columns.samples[rows], columns.kind[rows])
+            return payloads.loudness(columns.start[rows], columns.size[rows], columns.kind[rows])
 
+        run = Run(order, media, columns.units, columns.arrival, columns.arrival - media, placed)
         fresh = run.since(late)
         if fresh.placed.any():
             resumed = np.array(self._resumed, np.int64)
             place[late:] = stream.anchor.places(fresh, resumed, loudness)
-        if not run.placed.all():
-            columns, place = columns.rows(run.placed), place[run.placed]
-        self.tally.late += self.canvas.write(
-            payloads, place, columns.start, columns.samples, columns.kind
+        if not placed.all():
+            columns, numbered = columns.rows(placed), numbered.rows(placed)
+            place, media = place[placed], media[placed]
+        self._put(stream, columns, place, payloads)
+        if late < len(place):
+            self._between(
+                stream,
+                columns.rows(slice(late, None)),
+                numbered.rows(np.arange(late, len(place))),
+                place[late:],
+                media[late:],
+            )
+
+    def _put(self, stream: _Stream, columns: _Columns, place: Integers, payloads: Payloads) -> None:
+        """Decode, and write to the canvas of each rate."""
+        factors = SAMPLES_PER_UNIT[columns.kind]
+        for factor in np.unique(factors).tolist():
+            canvas = self._canvas(factor)
+            rows = slice(None) if (factors == factor).all() else np.flatnonzero(factors == factor)
+            mine = columns.rows(rows)
+            self.tally.late += stream.voices.write(
+                canvas, payloads, place[rows], mine.start, mine.size, mine.units, mine.kind
+            )
+            self.best = max(self.best, factor)
+
+    def _canvas(self, factor: int) -> Canvas:
+        if factor not in self._canvases:
+            first = self._canvases[1]
+            canvas = Canvas(factor)
+            canvas.skip(first.base)
+            canvas.reach(first.base + first.room)
+            self._canvases[factor] = canvas
+        return self._canvases[factor]
+
+    def _between(
+        self,
+        stream: _Stream,
+        columns: _Columns,
+        numbered: _Numbered,
+        place: Integers,
+        media: Integers,
+    ) -> None:
+        """Look at what lies between the packets of a run that were placed: gaps, losses, codecs."""
+        before, kind, units = stream.before, columns.kind, columns.units
+        opening = before is None
+        if before is None:
+            before = _Before(
+                int(numbered.order[0]) - 1,
+                int(numbered.rank[0]) - 1,
+                int(media[0]),
+                0,
+                int(kind[0]),
+            )
+        ends = place + units
+        begin = np.maximum.accumulate(np.concatenate([[self._reach], ends[:-1]]))
+        earlier = np.concatenate([[before.units], units[:-1]])
+        lost = np.diff(numbered.order, prepend=before.order)
+        lost -= np.diff(numbered.rank, prepend=before.rank)
+        lost[lost >= EPOCH // 2] = 0
+        missing = np.diff(media, prepend=before.media) - earlier
+        steps = Steps(
+            begin,
+            place - begin,
+            lost,
+            np.diff(kind, prepend=np.uint8(before.kind)) != 0,
+            missing <= 0,
         )
+        self.gaps.observe(steps, first_of_source=opening)
+        self._conceal(steps, earlier, kind)
+        self._measure(columns.arrival - media)
+        for row in {*([0] if opening else []), *np.flatnonzero(steps.new_kind).tolist()}:
+            self.tally.uses(int(place[row]), NAMES[kind[row]])
+        self._reach = max(self._reach, int(ends.max()))
+        stream.before = _Before(
+            int(numbered.order[-1]),
+            int(numbered.rank[-1]),
+            int(media[-1]),
+            int(units[-1]),
+            int(kind[-1]),
+        )
+
+    def _conceal(self, steps: Steps, earlier: Integers, kind: NDArray[np.uint8]) -> None:
+        """Fill the gaps that are short losses and nothing else."""
+        short = (steps.lost > 0) & (steps.units > 0) & (steps.units <= LONGEST)
+        short &= steps.units <= steps.lost * earlier + 1
+        for row in np.flatnonzero(short).tolist():
+            begin = int(steps.begin[row])
+            if self._moments.paused(begin - LONGEST, begin + LONGEST):
+                short[row] = False
+        for factor in np.unique(SAMPLES_PER_UNIT[kind[short]]).tolist():
+            rows = short & (SAMPLES_PER_UNIT[kind] == factor)
+            canvas = self._canvas(factor)
+            self.tally.concealed += conceal(canvas, steps.begin[rows], steps.units[rows])
+
+    def _measure(self, delay: Integers) -> None:
+        """Jitter: how delays of packets that follow on one another differ."""
+        changes = np.abs(np.diff(delay))
+        near = changes <= JUMP
+        if not near.all():
+            changes = changes[near]
+        self.tally.jitter_sum += int(changes.sum())
+        self.tally.jitter_count += len(changes)
 
     def _forget(self, cut: int) -> None:
         """Drop payload type maps that no later packet can meet, and resumptions long past."""
         old = [i for i, (moment, _) in enumerate(self._kinds) if moment <= cut]
         del self._kinds[: old[-1] if old else 0]
         del self._resumed[:-RESUMPTIONS_KEPT]
-
-
-def _chosen(
-    rows: NDArray[np.generic],
-    columns: _Columns,
-    order: Integers,
-    media: Integers,
-    placed: NDArray[np.bool_],
-) -> tuple[_Columns, Integers, Integers, NDArray[np.bool_]]:
-    """The chosen rows of all columns."""
-    return columns.rows(rows), order[rows], media[rows], placed[rows]
 
 
 def _by_source(ssrc: NDArray[np.uint32]) -> list[tuple[int, NDArray[np.intp] | None]]:

@@ -8,7 +8,7 @@ texts. ``meta`` is added by the sender at each attempt.
 import json
 from collections.abc import Mapping, Sequence
 
-from onrecord.calls.records import Direction, Header, Leg, Recording
+from onrecord.calls.records import Direction, Header, Leg, Recording, Transcription
 from onrecord.core.ids import EventId
 from onrecord.core.units import iso_micros
 from onrecord.rtp.stats import LegStats
@@ -118,6 +118,25 @@ def recording_error(
         "to": recording.to,
     }
     return event_data("call.recording.error", event_id, occurred_ns, payload)
+
+
+def transcription_saved(
+    transcription: Transcription,
+    recording: Recording,
+    leg: Leg | None,
+    event_id: EventId,
+    occurred_ns: int,
+) -> str:
+    """``call.recording.transcription.saved``: what is said in a recording."""
+    payload = {
+        **_recording_ids(recording, leg),
+        "recording_id": recording.id,
+        "recording_transcription_id": transcription.id,
+        "status": "completed",
+        "transcription_text": transcription.text,
+        "calling_party_type": "sip",
+    }
+    return event_data("call.recording.transcription.saved", event_id, occurred_ns, payload)
 
 
 def shown_channels(recording: Recording) -> str:

@@ -328,14 +328,11 @@ ADDRESS = _form(f"{_NUMBER}|{_SIP_URI}", errors.not_e164)
 DIGITS = _form(r"[0-9A-D*#wW]*[0-9A-D*#][0-9A-D*#wW]*", errors.invalid_digits)
 """Digits and pauses to send, at least one digit."""
 
-DIALLED = rf"(?P<address>{_NUMBER}|{_SIP_URI})(?:,(?P<digits>[0-9A-D*#wW]{{1,64}}))?"
-"""An address to dial, and digits to send when it is answered."""
+SENT_ON_ANSWER = r"[0-9A-D*#wW]{1,64}"
+"""Digits behind the comma of an address to dial."""
 
-DIAL_ADDRESS = Form(
-    _form(DIALLED, errors.not_e164).check,
-    {"pattern": f"^(?:(?:{_NUMBER}|{_SIP_URI})(?:,[0-9A-D*#wW]{{1,64}})?)$"},
-)
-"""The same, or a text that holds nothing else."""
+DIAL_ADDRESS = _form(f"(?:{_NUMBER}|{_SIP_URI})(?:,{SENT_ON_ANSWER})?", errors.not_e164)
+"""An address to dial, and digits to send when it is answered."""
 
 UUID = _form(_UUID, _must("It must be a UUID."), format="uuid")
 """A UUID in its usual text form."""

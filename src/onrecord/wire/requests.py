@@ -26,7 +26,7 @@ from onrecord.calls.commands import (
 from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
 from onrecord.wire import bodies, errors
-from onrecord.wire.fields import DIALLED, ROUTE, Field, Reading, read
+from onrecord.wire.fields import ADDRESS, ROUTE, SENT_ON_ANSWER, Field, Reading, read
 from onrecord.wire.languages import ENGLISH
 
 _MS_PER_S = 1000
@@ -193,8 +193,10 @@ def _dial(values: dict[str, Any]) -> Dial:
 
 def split_digits(to: str) -> tuple[str, str]:
     """An address and the digits that ``to`` has behind a comma, as in ``+18005550100,200``."""
-    match = re.fullmatch(DIALLED, to)
-    return (match["address"], match["digits"] or "") if match else (to, "")
+    address, _, digits = to.rpartition(",")
+    if re.fullmatch(SENT_ON_ANSWER, digits) and ADDRESS.check("to", address) is None:
+        return address, digits
+    return to, ""
 
 
 def parse_application(body: object, base: Application | None = None) -> ApplicationFields:

@@ -21,6 +21,8 @@ from onrecord.wire.fields import (
 
 MOST_LOOPS = 100
 ENDLESS = "infinity"
+SOURCES = ("audio_url", "media_name", "playback_content")
+"""Exactly one of them is given to playback_start."""
 STOPS = ("current", "all")
 TARGETS = ("self", "opposite", "both")
 PAYLOAD_TYPES = ("text", "ssml")
@@ -230,7 +232,10 @@ PLAYBACK_START: tuple[Field, ...] = (
     ),
     Text(
         name="playback_content",
-        description="The WAV or MP3 file itself, as Base64.",
+        description=(
+            "The WAV or MP3 file itself, as Base64; the setting `max_body_bytes` bounds it."
+        ),
+        example="SUQzBAAAAAAAAA==",
         low=1,
         form=_CONTENT,
     ),

@@ -9,8 +9,6 @@ from onrecord.wire import errors, sound_bodies
 from onrecord.wire.fields import Reading, read
 from onrecord.wire.requests import command_id_of, members_of
 
-_SOURCES = ("audio_url", "media_name", "playback_content")
-
 
 def parse_playback_start(body: object) -> PlaybackStart:
     """POST …/actions/playback_start."""
@@ -70,11 +68,11 @@ def parse_send_dtmf(body: object) -> SendDtmf:
 
 
 def _check_sources(reading: Reading) -> None:
-    if not reading.sound(*_SOURCES):
+    if not reading.sound(*sound_bodies.SOURCES):
         return
-    given = [name for name in _SOURCES if reading.values[name] is not None]
+    given = [name for name in sound_bodies.SOURCES if reading.values[name] is not None]
     if not given:
-        reading.add_fault(_SOURCES[0], errors.missing(_SOURCES[0]))
+        reading.add_fault(sound_bodies.SOURCES[0], errors.missing(sound_bodies.SOURCES[0]))
     for name in given[1:]:
         detail = f"It cannot be used together with {given[0]}."
         reading.add_fault(name, errors.invalid_value(name, detail))

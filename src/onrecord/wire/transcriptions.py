@@ -60,7 +60,8 @@ def parse_format(query: Mapping[str, str], accept: str) -> str:
 
 
 def transcription_resource(transcription: Transcription) -> dict[str, object]:
-    """A transcription without its segments."""
+    """A transcription without its segments; ``failure`` is there when there will be no text."""
+    failed = {} if transcription.failure is None else {"failure": transcription.failure}
     return {
         "record_type": "recording_transcription",
         "id": transcription.id,
@@ -72,6 +73,7 @@ def transcription_resource(transcription: Transcription) -> dict[str, object]:
         "duration_millis": transcription.duration_ms,
         "created_at": iso_millis(transcription.created_ns),
         "updated_at": iso_millis(transcription.updated_ns),
+        **failed,
     }
 
 

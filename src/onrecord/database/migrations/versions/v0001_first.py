@@ -161,6 +161,7 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.BigInteger(), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("file_key", sa.Text(), nullable=True),
+        sa.Column("location", sa.Text(), nullable=True),
         sa.Column("trimmed", sa.Text(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -279,6 +280,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("segments", sa.Text(), nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
         sa.Column("created_ns", sa.BigInteger(), nullable=False),
         sa.Column("updated_ns", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,152 @@
+"""Recordings that belong in a bucket of their application; over a real database and a server that speaks S3."""
+
+import httpx
+import pytest
+
+from onrecord.calls.commands import RecordStart
+from onrecord.calls.records import PageRequest, RecordingFilter, RecordingParams, RecordingState
+from onrecord.core.errors import CallerError, DestinationError
+from onrecord.core.units import NS_PER_S
+from onrecord.service.destinations import Opened
+from onrecord.service.vault import Vault, VaultError
+from s3_server import SECRET, S3Server
+from service_fakes import Bench
+
+PAGE = PageRequest(1, 20)
+
+
+@pytest.fixture
+async def bench(tmp_path):
+    bench = Bench(tmp_path)
+    await bench.start()
+    yield bench
+    await bench.settle()
+    await bench.database.close()
+
+
+@pytest.fixture
+def s3():
+    server = S3Server()
+    yield server
+    server.close()
+
+
+async def recorded(bench):
+    leg_id, token = await bench.answered()
+    result = await bench.calls.record_start(token, RecordStart(RecordingParams("mp3", "single")))
+    await bench.far_ends(leg_id)
+    return leg_id, result.recording_id
+
+
+def last(bench, leg_id):
+    return bench.receiver.events(leg_id)[-1]
+
+
+async def test_credentials_are_kept_sealed_and_go_with_their_application(bench, s3, tmp_path):
+    application = bench.application.id
+    with pytest.raises(CallerError, match="10005"):
+        await bench.destinations.get(application)
+    with pytest.raises(CallerError, match="10005"):
+        await bench.destinations.put("no", "s3-generic", s3.configuration())
+    with pytest.raises(CallerError, match=r"10027 .*cannot be read"):
+        await bench.destinations.put(application, "gcs", {"bucket": "b", "credentials": "x"})
+    await bench.destinations.put(application, "s3-generic", s3.configuration())
+    kept = Opened(application, "s3-generic", s3.configuration())
+    assert await bench.destinations.get(application) == kept
+    for file in tmp_path.glob("onrecord.db*"):
+        assert SECRET.encode() not in file.read_bytes()
+    key = tmp_path / "keys" / "storage.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    await bench.destinations.delete(application)
+    with pytest.raises(CallerError, match="10005"):
+        await bench.destinations.delete(application)
+    await bench.destinations.put(application, "s3-generic", s3.configuration())
+    await bench.applications.delete(application)
+    assert await bench.database.read(lambda unit: unit.storage(application)) is None
+
+
+async def test_a_recording_goes_to_the_bucket(bench, s3):
+    await bench.destinations.put(bench.application.id, "s3-generic", s3.configuration())
+    leg_id, recording_id = await recorded(bench)
+    await bench.finish_all()
+    (key,) = s3.files
+    saved = await bench.recordings.get(recording_id)
+    assert (saved.file_key, saved.location) == (key, f"{s3.url}/recordings/{key}")
+    assert list((bench.folder / "recordings").rglob("*.mp3")) == []
+    kind, payload = last(bench, leg_id)
+    assert kind == "call.recording.saved"
+    for url in (payload["recording_urls"]["mp3"], await bench.recordings.link(saved)):
+        assert httpx.get(url).content == s3.files[key]
+    s3.status = 500
+    with pytest.raises(DestinationError):
+        await bench.recordings.delete(recording_id)
+    assert await bench.recordings.get(recording_id) == saved
+    s3.status = None
+    await bench.recordings.delete(recording_id)
+    assert s3.files == {}
+
+
+async def test_a_file_whose_credentials_are_gone_stays_and_shows_its_address(bench, s3):
+    await bench.destinations.put(bench.application.id, "s3-generic", s3.configuration())
+    _, recording_id = await recorded(bench)
+    await bench.finish_all()
+    await bench.destinations.delete(bench.application.id)
+    saved = await bench.recordings.get(recording_id)
+    assert await bench.recordings.link(saved) == saved.location
+    await bench.recordings.delete(recording_id)
+    assert len(s3.files) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_refused_credentials_are_told_and_the_file_is_kept_here(bench, s3, status):
+    await bench.destinations.put(bench.application.id, "s3-generic", s3.configuration())
+    s3.status = status
+    leg_id, recording_id = await recorded(bench)
+    await bench.finish_all()
+    kind, payload = last(bench, leg_id)
+    assert kind == "call.recording.error"
+    assert payload["reason"] == "Failed to authorize with storage using custom credentials"
+    kept = await bench.recordings.get(recording_id)
+    assert (kept.state, kept.location) == (RecordingState.SAVED, None)
+    assert (bench.folder / "recordings" / kept.file_key).exists()
+    assert (await bench.recordings.list(RecordingFilter(), PAGE)).total == 1
+
+
+async def test_a_bucket_that_fails_is_tried_again_before_this_server_keeps_the_file(bench, s3):
+    await bench.destinations.put(bench.application.id, "s3-generic", s3.configuration())
+    s3.status = 503
+    leg_id, recording_id = await recorded(bench)
+    with pytest.raises(DestinationError):
+        await bench.finish_all()
+    assert (await bench.recording(recording_id)).state is RecordingState.STOPPED
+    assert "call.recording.error" not in bench.receiver.types(leg_id)
+    bench.clock.shift_ns += 40 * NS_PER_S
+    await bench.finish_all()
+    kind, payload = last(bench, leg_id)
+    assert (kind, payload["reason"]) == ("call.recording.error", "Internal server error")
+    assert (await bench.recordings.get(recording_id)).location is None
+
+
+async def test_a_bucket_that_comes_back_gets_the_file(bench, s3):
+    await bench.destinations.put(bench.application.id, "s3-generic", s3.configuration())
+    s3.status = 503
+    leg_id, _ = await recorded(bench)
+    with pytest.raises(DestinationError):
+        await bench.finish_all()
+    s3.status = None
+    await bench.finish_all()
+    assert (last(bench, leg_id)[0], len(s3.files)) == ("call.recording.saved", 1)
+
+
+def test_the_vault_opens_only_what_it_sealed_for_the_same_owner(tmp_path):
+    vault = Vault(tmp_path / "keys" / "storage.key")
+    sealed = vault.seal(b"secret", "one")
+    assert b"secret" not in sealed
+    assert Vault(tmp_path / "keys" / "storage.key").open(sealed, "one") == b"secret"
+    with pytest.raises(VaultError, match="not the key"):
+        vault.open(sealed, "two")
+    with pytest.raises(VaultError, match="not the key"):
+        Vault(tmp_path / "other.key").open(sealed, "one")
+    (tmp_path / "short.key").write_bytes(b"short")
+    with pytest.raises(VaultError, match="must hold 32 bytes"):
+        Vault(tmp_path / "short.key").seal(b"", "one")
