@@ -1,4 +1,4 @@
-"""The command line: ``onrecord serve``, ``demo`` and ``keys``."""
+"""The command line: ``onrecord serve``, ``demo``, ``doctor``, ``keys`` and ``models``."""
 
 import asyncio
 import sys
@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+models = typer.Typer(help="Fetch and list models for local transcription.", no_args_is_help=True)
+app.add_typer(models, name="models")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder for all that the server keeps.")]
 
@@ -83,6 +85,48 @@ def demo(
     from onrecord.demo.show import show
 
     raise typer.Exit(asyncio.run(show(output, keep=keep)))
+
+
+@app.command()
+def doctor(data: Data = None) -> None:
+    """Say what the server would work with; exit code 1 when something is in its way."""
+    from onrecord.app.doctor import examine
+
+    checks = list(examine(_settings(data=data)))
+    for check in checks:
+        print(f"{'ok ' if check.ok else 'BAD'} {check.what}: {check.found}")
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+@models.command("pull")
+def models_pull(
+    name: Annotated[str, typer.Argument(help="For example small; list shows all.")],
+    data: Data = None,
+) -> None:
+    """Fetch a model from huggingface.co, or the mirror in HF_ENDPOINT, and check its hash."""
+    from onrecord.app.doctor import models_folder
+    from onrecord.speech import pull_model
+
+    folder = models_folder(_settings(data=data))
+    _run_or_say(lambda: print(f"{pull_model(name, folder).path}"))
+
+
+@models.command("list")
+def models_list(data: Data = None) -> None:
+    """Show the models that can be pulled and those that are there."""
+    from onrecord.app.doctor import models_folder
+    from onrecord.speech import CATALOGUE, list_models
+
+    settings = _settings(data=data)
+    there = {model.name: model for model in list_models(models_folder(settings))}
+    table = Table("name", "MB", "on this machine", "used")
+    for name in [*CATALOGUE, *(there.keys() - CATALOGUE.keys())]:
+        model = there.get(name)
+        size = CATALOGUE[name].size_mb if name in CATALOGUE else there[name].size_bytes // 1_000_000
+        used = "yes" if name == settings.transcription_model else ""
+        table.add_row(name, str(size), str(model.path) if model else "", used)
+    Console().print(table)
 
 
 @keys.command("create")

@@ -109,8 +109,8 @@ def test_unknown_paths_and_commands(http, leg):
     response = http.post(f"/v2/calls/{leg.call_control_id}/actions/gather", json={})
     assert refusal(response, 404) == "10005"
     assert "onrecord does not have the call command 'gather'" in response.text
-    response = http.put(f"/v2/calls/{leg.call_control_id}/actions/client_state_update", json={})
-    assert refusal(response, 404) == "10005"
+    response = http.post(f"/v2/calls/{leg.call_control_id}/actions/client_state_update", json={})
+    assert refusal(response, 405) == "10030"
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,8 @@ def test_refusals_become_the_sdk_s_exceptions(server, client, leg):
         client.calls.actions.start_recording(ringing.call_control_id, format="wav", channels="dual")
     assert caught.value.body["errors"][0]["code"] == "90034"
     with pytest.raises(telnyx.NotFoundError) as not_here:
-        client.calls.actions.pause_recording(leg.call_control_id)
-    assert "record_pause" in not_here.value.body["errors"][0]["detail"]
+        client.calls.actions.gather(leg.call_control_id)
+    assert "'gather'" in not_here.value.body["errors"][0]["detail"]
     with pytest.raises(telnyx.NotFoundError):
         client.recordings.retrieve("nothing")
     with (

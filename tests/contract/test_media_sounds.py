@@ -101,7 +101,7 @@ async def test_clips_are_played_in_turn_paced_and_spooled(tmp_path, peers):
         got = [parts(packet) for packet in drain(peer.rtp, 0.05)]
         await media.stop_recording(RecordingId("r"))
     assert [packet[4] for packet in got] == one * 2 + two
-    assert [packet[1] for packet in got] == [True] + [False] * 10
+    assert [packet[1] for packet in got] == [True, *[False] * 7, True, False, False]
     assert steps([packet[2] for packet in got], 1 << 16) == [1] * 10
     assert steps([packet[3] for packet in got], 1 << 32) == [160] * 10
     kept = Spooled(spool)

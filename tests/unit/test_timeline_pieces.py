@@ -8,7 +8,7 @@ import pytest
 from onrecord.audio.g711 import decode_ulaw, encode_ulaw
 from onrecord.timeline import Timeline
 from onrecord.timeline.payloads import ALAW, COMFORT_NOISE, EVENT, ULAW, UNKNOWN, kinds_of
-from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Payloads
+from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Coded, Payloads
 
 
 def test_static_types_hold_without_announcement() -> None:
@@ -45,18 +45,19 @@ def test_a_law_at_another_rate_is_unknown() -> None:
     assert kinds_of({"98": ["PCMU", 16000]})[98] == UNKNOWN
 
 
-def payloads(*parts: np.ndarray) -> tuple[Payloads, np.ndarray, np.ndarray, np.ndarray]:
+def coded(places: list[int], *parts: np.ndarray) -> tuple[Payloads, Coded]:
     size = np.array([len(part) for part in parts], np.int64)
     start = np.cumsum(size) - size
-    return Payloads(np.concatenate(parts)), start, size, np.zeros(len(parts), np.uint8)
+    kind = np.zeros(len(parts), np.uint8)
+    return Payloads(np.concatenate(parts)), Coded(np.array(places), start, size, size, kind)
 
 
 def test_what_is_written_last_stays() -> None:
     first, second = (encode_ulaw(np.full(n, v, np.int16)) for n, v in ((160, 900), (80, -900)))
-    source, start, size, kind = payloads(first, second)
     canvas = Canvas()
     canvas.reach(400)
-    assert canvas.write(source, np.array([40, 100]), start, size, kind) == 0
+    source, packets = coded([40, 100], first, second)
+    assert canvas.write(source, packets) == 0
     samples = canvas.take(300)
     assert np.array_equal(samples[40:100], decode_ulaw(first)[:60])
     assert np.array_equal(samples[100:180], decode_ulaw(second))
@@ -67,30 +68,30 @@ def test_what_is_written_last_stays() -> None:
 
 def test_what_is_partly_finished_is_written_from_there_on() -> None:
     codes = encode_ulaw(np.arange(100, 260, dtype=np.int16) * 50)
-    source, start, size, kind = payloads(codes)
     canvas = Canvas()
     canvas.take(1000)
     canvas.reach(2000)
-    assert canvas.write(source, np.array([900]), start, size, kind) == 0
+    source, packets = coded([900], codes)
+    assert canvas.write(source, packets) == 0
     samples = canvas.take(1100)
     assert np.array_equal(samples[:60], decode_ulaw(codes)[100:])
 
 
 @pytest.mark.parametrize("place", [-(10**12), 840, 1841, 10**15])
 def test_what_has_no_place_is_counted(place: int) -> None:
-    source, start, size, kind = payloads(np.zeros(160, np.uint8))
     canvas = Canvas()
     canvas.take(1000)
     canvas.reach(2000)
-    assert canvas.write(source, np.array([place]), start, size, kind) == 1
+    source, packets = coded([place], np.zeros(160, np.uint8))
+    assert canvas.write(source, packets) == 1
     assert canvas.blank
 
 
 def test_longest_payload_fits_before_the_base() -> None:
-    source, start, size, kind = payloads(np.zeros(LONGEST_PAYLOAD, np.uint8))
     canvas = Canvas()
     canvas.reach(LONGEST_PAYLOAD)
-    assert canvas.write(source, np.array([1 - LONGEST_PAYLOAD]), start, size, kind) == 0
+    source, packets = coded([1 - LONGEST_PAYLOAD], np.zeros(LONGEST_PAYLOAD, np.uint8))
+    assert canvas.write(source, packets) == 0
     assert canvas.take(2).tolist() == [-32124, 0]
 
 

@@ -30,6 +30,8 @@ SAMPLES = {
     "cannot_answer_outgoing": (errors.cannot_answer_outgoing(), 422, "90102", None),
     "call_already_answered": (errors.call_already_answered(), 422, "10027", None),
     "not_recording": (errors.not_recording(), 422, "10027", None),
+    "recording_paused": (errors.recording_paused(), 422, "10027", None),
+    "recording_not_paused": (errors.recording_not_paused(), 422, "10027", None),
     "unknown_connection": (errors.unknown_connection(), 422, "10015", "/connection_id"),
     "unprocessable": (errors.unprocessable("No."), 422, "10027", None),
     "not_found": (errors.not_found("recording"), 404, "10005", None),

@@ -1,5 +1,7 @@
 """The paths and schemas of ``api.history`` in the OpenAPI document."""
 
+from collections.abc import Mapping
+
 from onrecord.api import operations as ops
 from onrecord.api import schemas
 from onrecord.api.schemas import Schema
@@ -175,7 +177,7 @@ def _transcription_paths() -> Schema:
 
 
 def _cursor_parameters() -> list[Schema]:
-    text: Schema = {"type": "string"}
+    text: Schema = {"type": "string", "pattern": f"^{history.CURSOR}$"}
     limit: Schema = {"type": "integer", "minimum": 1, "maximum": 250}
     return [
         *ops.page_parameters(),
@@ -185,9 +187,8 @@ def _cursor_parameters() -> list[Schema]:
     ]
 
 
-def _filters(names: tuple[str, ...]) -> list[Schema]:
-    shown = (name.replace("][", " ") for name in names)
+def _filters(known: Mapping[str, Mapping[str, object]]) -> list[Schema]:
     return [
-        ops.query(f"filter[{name}]", f"Narrows the list by `{words}`.", {"type": "string"})
-        for name, words in zip(names, shown, strict=True)
+        ops.query(f"filter[{name}]", f"Narrows by `{name.replace('][', ' ')}`.", dict(schema))
+        for name, schema in known.items()
     ]

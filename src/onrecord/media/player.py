@@ -40,6 +40,7 @@ class MappedClip:
         self.playback = playback
         self.codec = codec
         self.started = False
+        """Its first frame has been sent."""
         self._loops = loops
         self._at = 0
         with path.open("rb") as file:

@@ -87,15 +87,9 @@ class Playing:
         if leg.player.beep is not None:
             leg.player.beep.close()
         leg.player.beep = _mapped(_BEEP, asked, 1)
-        if leg.player.running:
-            leg.player.due_ns = now_ns
-            return True
-        leg.player.running = True
-        self.active += 1
+        self._begin(leg, now_ns)
         leg.player.due_ns = now_ns
-        due_ns = self._step(leg, now_ns)
-        if due_ns is not None:
-            self._later(due_ns, lambda due: self._step(leg, due))
+        self._step(leg, now_ns)  # its time is a fact: it does not wait for the timer
         return True
 
     def close(self, leg: MediaLeg) -> None:
@@ -117,6 +111,8 @@ class Playing:
     def _step(self, leg: MediaLeg, now_ns: int) -> int | None:
         """Send the frames that are due; returns when the next one is, or None when all is sent."""
         player = leg.player
+        if not player.running:
+            return None
         if now_ns - player.due_ns > LATE_NS:
             player.due_ns = now_ns
         while player.due_ns <= now_ns:
@@ -163,7 +159,6 @@ class Playing:
 
     def _play_clip(self, leg: MediaLeg, clip: MappedClip, now_ns: int) -> None:
         if not clip.started:
-            clip.started = True
             self._tell({"leg": leg.name, "playback": clip.playback, "started": True})
         if not self._send_clip(leg, clip, now_ns):
             self._end(leg, clip, "failed")
@@ -175,12 +170,14 @@ class Playing:
         media = leg.media
         if media is None or not leg.may_send:
             clip.take()
+            clip.started = True
             return True
         payload = translated(clip.take(), clip.codec, media.send_codec.name)
         if payload is None:
             return False
-        samples = media.send_codec.clock_rate // 50
-        packet = leg.out.frame(media.send_payload_type, payload, samples, now_ns)
+        samples, first = media.send_codec.clock_rate // 50, not clip.started
+        clip.started = True
+        packet = leg.out.frame(media.send_payload_type, payload, samples, now_ns, first=first)
         self._send(leg, packet, now_ns)
         return True
 

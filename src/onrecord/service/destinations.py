@@ -4,13 +4,12 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
 from onrecord.calls.records import Application, Recording, StorageCredentials
 from onrecord.core.clock import Clock
-from onrecord.core.errors import DestinationError, OnrecordError
+from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import ApplicationId
 from onrecord.service.ports import Bucket, Buckets, Storage, Store, Unit
 from onrecord.service.vault import Vault
@@ -118,21 +117,6 @@ class Destinations:
             return self._storage.link(recording.file_key, self._clock.utc_ns())
         bucket = await self._bucket_of(recording)
         return recording.location if bucket is None else bucket.link(recording.file_key)
-
-    async def fetch(self, recording: Recording, target: Path) -> None:
-        """Make ``target`` anew with the content of the recording's file; it must not be written to.
-
-        Raises:
-            DestinationError: it could not be fetched; ``retry`` is False when it cannot be at all.
-        """
-        key = recording.file_key or ""
-        if recording.location is None:
-            await self._storage.fetch(key, target)
-            return
-        bucket = await self._bucket_of(recording)
-        if bucket is None:
-            raise DestinationError("there are no credentials for the file's bucket", retry=False)
-        await bucket.fetch(key, target)
 
     async def delete_file(self, recording: Recording) -> None:
         """Delete the file; one in a bucket whose credentials are gone stays there.

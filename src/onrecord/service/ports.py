@@ -359,10 +359,6 @@ class Bucket(Protocol):
         """
         ...
 
-    async def fetch(self, key: str, target: Path) -> None:
-        """Make ``target`` anew with the content of the file; raises as ``put``."""
-        ...
-
     async def delete(self, key: str) -> None:
         """What is not there is deleted already; raises as ``put``."""
         ...

@@ -92,7 +92,8 @@ class Fact:
     """Something that happened to the recording."""
 
     kind: str
-    """``start``, ``codecs``, ``hold``, ``resume_media``, ``media_replaced``, ``clock``, ``stop``."""
+    """``start``, ``codecs``, ``hold``, ``resume_media``, ``pause``, ``resume``, ``beep``, ``media_replaced``, ``clock``,
+    ``stop``."""
     at_ns: int
     """Monotonic."""
     data: Mapping[str, object]

@@ -30,3 +30,7 @@ class SpoolHeader:
     timeout_secs: int = 0
     """Silence that ends the recording while it runs; 0: somebody else ends it."""
     custom_file_name: str | None = None
+    pause_mode: str = "absent"
+    """``absent``: a pause is left out of the file; ``silence``: it is silence of its length."""
+    sample_rate: int = 0
+    """Of the file: 8000, 16000 or 48000; 0: that of the best codec that was heard."""

@@ -3,7 +3,6 @@
 The only home of obstore, which is imported when the first bucket is opened.
 """
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -38,10 +37,6 @@ class Bucket(Protocol):
             AccessError: the bucket refuses the credentials.
             DestinationError: it could not be stored.
         """
-        ...
-
-    async def fetch(self, key: str, target: Path) -> None:
-        """Make ``target`` anew with the content of the file; raises as ``put``."""
         ...
 
     async def delete(self, key: str) -> None:
@@ -102,18 +97,6 @@ class _Bucket:
             )
         )
 
-    async def fetch(self, key: str, target: Path) -> None:
-        """As :meth:`Bucket.fetch`."""
-        import obstore
-
-        async def fetch() -> None:
-            found = await obstore.get_async(self._store, key)
-            with target.open("wb") as file:
-                async for part in found.stream():
-                    await asyncio.to_thread(file.write, part)
-
-        await _translated(fetch)
-
     async def delete(self, key: str) -> None:
         """As :meth:`Bucket.delete`."""
         import obstore
@@ -154,7 +137,7 @@ async def _translated(work: Callable[[], Awaitable[object]]) -> None:
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
         raise AccessError("the bucket refuses the credentials") from error
     except (NotFoundError, FileNotFoundError) as error:
-        raise DestinationError("there is no such bucket or file", retry=False) from error
+        raise DestinationError("there is no such bucket", retry=False) from error
     except (BaseError, OSError) as error:
         raise DestinationError("the bucket failed or did not answer") from error
 

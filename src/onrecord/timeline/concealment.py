@@ -67,7 +67,7 @@ def _pitch(history: NDArray[np.int16]) -> Integers:
     earlier = sliding_window_view(wide, _WINDOW, axis=1)[:, -1 - _MOST_LAG : -_LEAST_LAG]
     products = np.einsum("glw,gw->gl", earlier, end)
     energy = np.einsum("glw,glw->gl", earlier, earlier)
-    likeness = products / np.sqrt(np.maximum(energy, 1.0))
+    likeness = products / np.sqrt(np.maximum(energy, 1.0))  # the first of equals: the longest
     lags: Integers = _MOST_LAG - np.argmax(likeness, axis=1)
     return lags
 
@@ -79,10 +79,10 @@ def _repeat(history: NDArray[np.int16], lag: int, length: int) -> NDArray[np.flo
     before = history[-lag - quarter : -lag].astype(np.float32)
     rise = np.arange(1, quarter + 1, dtype=np.float32) / (quarter + 1)
     period[-quarter:] = period[-quarter:] * (1 - rise) + before * rise
-    return np.resize(period, length)
+    made: NDArray[np.float32] = np.resize(period, length)
+    return made
 
 
 def _fade(length: int, factor: int) -> NDArray[np.float32]:
     at = np.arange(length, dtype=np.float32) / factor
-    fade: NDArray[np.float32] = 1 - np.maximum(at - _FULL, 0) / (LONGEST - _FULL)
-    return fade
+    return (1 - np.maximum(at - _FULL, 0) / (LONGEST - _FULL)).astype(np.float32)

@@ -1,13 +1,11 @@
 """The decoders of one source, and how its payloads come to a canvas: at once, or one after another."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onrecord.audio.payloads import BadPayloadError, PayloadDecoder, make_decoder
 from onrecord.timeline.deviations import Tally
-from onrecord.timeline.payloads import NAMES
-from onrecord.timeline.placing import Canvas, Payloads, Samples, is_stateless
-from onrecord.timeline.sequence import Integers
+from onrecord.timeline.payloads import G722, NAMES
+from onrecord.timeline.placing import Canvas, Coded, Payloads, Samples
 
 
 class Voices:
@@ -17,27 +15,18 @@ class Voices:
         self._tally = tally
         self._decoders: dict[int, PayloadDecoder] = {}
 
-    def write(
-        self,
-        canvas: Canvas,
-        payloads: Payloads,
-        place: Integers,
-        start: Integers,
-        size: Integers,
-        units: Integers,
-        kind: NDArray[np.uint8],
-    ) -> int:
-        """Write packets, in order of sequence, of the canvas's rate; how many have no place on it."""
-        plain = is_stateless(kind)
-        if plain.all():
-            return canvas.write(payloads, place, start, size, kind)
-        late = canvas.write(payloads, place[plain], start[plain], size[plain], kind[plain])
-        fits = canvas.fits(place, units)
+    def write(self, canvas: Canvas, payloads: Payloads, packets: Coded) -> int:
+        """Write packets of the canvas's rate; how many have no place on it."""
+        if packets.kind.max() < G722:
+            return canvas.write(payloads, packets)
+        plain = packets.kind < G722
+        late = canvas.write(payloads, packets.rows(plain)) if plain.any() else 0
+        fits = canvas.fits(packets.place, packets.units)
         for row in np.flatnonzero(~plain).tolist():
-            payload = payloads.payload(int(start[row]), int(size[row]))
-            samples = self._decoded(int(kind[row]), payload, int(units[row]) * canvas.factor)
+            place, start, size, units, kind = (int(column[row]) for column in packets)
+            samples = self._decoded(kind, payloads.payload(start, size), units * canvas.factor)
             if fits[row]:
-                canvas.put(int(place[row]), samples)
+                canvas.put(place, samples)
             else:
                 late += 1
         return late

@@ -46,9 +46,12 @@ class _Part(NamedTuple):
     arrival_ns: Integers
     size: NDArray[np.integer]
     data: NDArray[np.uint8]
+    latest_ns: int
+    """No packet arrived later."""
 
     def rows(self, chosen: NDArray[np.bool_] | slice) -> "_Part":
-        return _Part(self.arrival_ns[chosen], self.size[chosen], self.data[chosen])
+        rest = (self.arrival_ns[chosen], self.size[chosen], self.data[chosen])
+        return _Part(*rest, self.latest_ns)
 
 
 class _Inbox:
@@ -87,6 +90,8 @@ class _Inbox:
         """Forget what arrived before ``since_ns``."""
         parts, self._parts, self.packets = self._parts, [], 0
         for part in parts:
+            if part.latest_ns < since_ns:
+                continue
             kept = part.arrival_ns >= since_ns
             if kept.all():
                 self.add(part)
@@ -209,12 +214,13 @@ class Timeline:
         blocks: list[Block] = []
         while len(arrival_ns):
             edge_ns = self.start_ns + self._edge * NS_PER_SAMPLE
-            n = len(arrival_ns)
-            if arrival_ns.max() < edge_ns:
-                self._store(track, _Part(arrival_ns, size, data))
+            latest_ns = int(arrival_ns.max())
+            part = _Part(arrival_ns, size, data, latest_ns)
+            if latest_ns < edge_ns:
+                self._store(track, part)
                 break
             n = int(np.argmax(arrival_ns >= edge_ns)) + 1
-            self._store(track, _Part(arrival_ns[:n], size[:n], data[:n]))
+            self._store(track, part.rows(slice(n)))
             blocks += self._pass(self._samples(int(arrival_ns[n - 1])))
             arrival_ns, size, data = arrival_ns[n:], size[n:], data[n:]
         return blocks

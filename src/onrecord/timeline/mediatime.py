@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onrecord.timeline.payloads import TICKS_PER_UNIT
+from onrecord.timeline.payloads import L16_8, TICKS_PER_UNIT
 from onrecord.timeline.sequence import Integers
 
 
@@ -54,28 +54,20 @@ class MediaTime:
             units: How long each packet's audio is.
             placed: At least one of them.
         """
-        clock = TICKS_PER_UNIT[kind]
-        changes = np.flatnonzero(np.diff(clock, prepend=self._stretch.ticks_per_unit))
-        last_placed = int(np.flatnonzero(placed)[-1])
-        if not len(changes) and self._stretch == (1, 0, 0):
-            media = ticks
-        else:
-            media = self._piecewise(order, ticks, units, clock, changes, last_placed)
+        last_placed = len(placed) - 1 - int(np.argmax(placed[::-1]))
+        media = ticks
+        if self._stretch != (1, 0, 0) or kind.max() > L16_8:
+            media = self._piecewise(order, ticks, units, TICKS_PER_UNIT[kind], last_placed)
         numbers = (order, media, units)
         self._last = _Last(*(int(column[last_placed]) for column in numbers))
         return media
 
     def _piecewise(
-        self,
-        order: Integers,
-        ticks: Integers,
-        units: Integers,
-        clock: Integers,
-        changes: Integers,
-        last_placed: int,
+        self, order: Integers, ticks: Integers, units: Integers, clock: Integers, last_placed: int
     ) -> Integers:
         media = np.zeros(len(order), np.int64)
         stretch = self._stretch
+        changes = np.flatnonzero(np.diff(clock, prepend=stretch.ticks_per_unit))
         for first, end in itertools.pairwise(sorted({0, *changes.tolist(), len(order)})):
             if int(clock[first]) != stretch.ticks_per_unit:
                 before = self._last

@@ -95,7 +95,7 @@ def units_of(
         start: Offset of each payload. Shape ``(n,)``.
         size: Bytes of each. Shape ``(n,)``.
     """
-    if (BYTES_PER_UNIT[kind] == 1).all() and not (kind == OPUS).any():
+    if kind.max(initial=0) <= ALAW:
         return size
     units = size // BYTES_PER_UNIT[kind]
     opus = np.flatnonzero(kind == OPUS)

@@ -1,19 +1,37 @@
 """Decodes payloads and writes their samples where they belong, many packets at a time."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from onrecord.audio.g711 import decode_alaw, decode_ulaw
-from onrecord.timeline.payloads import ALAW, BYTES_PER_UNIT, G722, L16_48
+from onrecord.timeline.payloads import ALAW, L16_48
 from onrecord.timeline.sequence import Integers
 
 LONGEST_PAYLOAD = 2400
 """Units that one packet may hold, and bytes: 300 ms, more than any ptime in use."""
 
 Samples = NDArray[np.int16]
+
+
+class Coded(NamedTuple):
+    """Columns for ``n`` packets of audio, in order of sequence."""
+
+    place: Integers
+    """Position of each one's first sample."""
+    start: Integers
+    """Where its payload begins in the arena."""
+    size: Integers
+    """Its bytes."""
+    units: Integers
+    kind: NDArray[np.uint8]
+
+    def rows(self, chosen: NDArray[np.bool_]) -> "Coded":
+        """Some of them."""
+        return Coded(*(column[chosen] for column in self))  # type: ignore[arg-type]
 
 
 class Payloads:
@@ -83,30 +101,12 @@ class Canvas:
         at = place - self.base
         return (at + units > 0) & (at + units <= self.room)
 
-    def write(
-        self,
-        payloads: Payloads,
-        place: Integers,
-        start: Integers,
-        size: Integers,
-        kind: NDArray[np.uint8],
-    ) -> int:
-        """Write packets of codecs without state, in the order given; how many have no place here.
-
-        Args:
-            payloads: What holds the audio.
-            place: Position of each packet's first sample. Shape ``(n,)``.
-            start: Where its payload begins in the arena.
-            size: Its bytes.
-            kind: All of them of the canvas's rate.
-        """
-        units = (
-            size if self.factor == 1 and not (kind > ALAW).any() else size // BYTES_PER_UNIT[kind]
-        )
-        fits = self.fits(place, units)
+    def write(self, payloads: Payloads, packets: Coded) -> int:
+        """Write packets of codecs without state and of this rate; how many have no place here."""
+        fits = self.fits(packets.place, packets.units)
         if not fits.all():
-            place, units, start = place[fits], units[fits], start[fits]
-            size, kind = size[fits], kind[fits]
+            packets = packets.rows(fits)
+        place, start, size, units, kind = packets
         if len(place):
             self.end = max(self.end, int((place + units).max()))
         for first, last in _alike(size, kind):
@@ -171,15 +171,10 @@ class Canvas:
         return taken
 
 
-def is_stateless(kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """True for audio of which each payload can be decoded by itself."""
-    return kind < G722
-
-
 def _alike(size: Integers, kind: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Runs of packets of equal size and way of decoding, as first and last (exclusive)."""
     changes = np.diff(size) != 0
-    if (kind > ALAW).any():
+    if kind.max(initial=0) > ALAW:
         changes |= np.diff(np.maximum(kind, ALAW)) != 0
     bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(size)]
     return [pair for pair in itertools.pairwise(bounds) if pair[0] < pair[1]]

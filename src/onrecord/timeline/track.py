@@ -16,13 +16,14 @@ from onrecord.timeline.mediatime import MediaTime
 from onrecord.timeline.payloads import (
     COMFORT_NOISE,
     EVENT,
+    L16_8,
     NAMES,
     SAMPLES_PER_UNIT,
     UNKNOWN,
     kinds_of,
     units_of,
 )
-from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Payloads, Samples
+from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Coded, Payloads, Samples
 from onrecord.timeline.sequence import EPOCH, Integers, Point, first_of_each, unwrap
 
 STREAMS_KEPT = 8
@@ -55,7 +56,7 @@ class _Columns(NamedTuple):
     units: Integers
 
     def rows(self, chosen: NDArray[np.generic] | slice) -> "_Columns":
-        return _Columns(*(column[chosen] for column in self))
+        return _Columns(*(column[chosen] for column in self))  # type: ignore[arg-type]
 
 
 class _Numbered(NamedTuple):
@@ -69,8 +70,8 @@ class _Numbered(NamedTuple):
     placed: NDArray[np.bool_]
     """False for packets of the look-ahead."""
 
-    def rows(self, chosen: NDArray[np.generic]) -> "_Numbered":
-        return _Numbered(*(column[chosen] for column in self))
+    def rows(self, chosen: NDArray[np.generic] | slice) -> "_Numbered":
+        return _Numbered(*(column[chosen] for column in self))  # type: ignore[arg-type]
 
 
 class _Before(NamedTuple):
@@ -172,8 +173,10 @@ class Track:
                 rates = canvas.factor * _RATE, factor * _RATE
                 part = resample(canvas.take(end, context_samples(*rates)), *rates)
             total = part if total is None else total + part
-        rounded = np.round(0 if total is None else total)
-        return np.clip(rounded, -32768, 32767).astype(np.int16)
+        if total is None:
+            return np.zeros(0, np.int16)
+        limited: Samples = np.round(total).clip(-32768, 32767).astype(np.int16)
+        return limited
 
     def report(self, end: int | None = None) -> Deviations:
         """The deviations so far; with the gap behind the last audio if the file ends at ``end``."""
@@ -236,10 +239,10 @@ class Track:
             rows = first[np.argsort(order[first], kind="stable")]
             columns, numbered = columns.rows(rows), numbered.rows(rows)
             numbered = numbered._replace(rank=every[: len(rows)] + stream.ranked)
-        placed = numbered.placed
+        placed = _rows_of(numbered.placed)
         stream.known = numbered.order[placed]
         stream.ranked += len(stream.known)
-        self._count(stream, columns.rows(placed), stream.known)
+        self._count(stream, columns.kind[placed], columns.arrival[placed], stream.known)
         audio = columns.kind < EVENT
         if not audio.all():
             columns, numbered = columns.rows(audio), numbered.rows(audio)
@@ -254,9 +257,11 @@ class Track:
             np.maximum(highest, stream.top, out=highest)
         self.tally.reordered += int((first & (order < highest)).sum())
 
-    def _count(self, stream: _Stream, columns: _Columns, order: Integers) -> None:
+    def _count(
+        self, stream: _Stream, kind: NDArray[np.uint8], arrival: Integers, order: Integers
+    ) -> None:
         """Count packets, in order, and what is missing between them."""
-        kinds = np.bincount(columns.kind, minlength=UNKNOWN + 1).tolist()
+        kinds = np.bincount(kind, minlength=UNKNOWN + 1).tolist()
         self.tally.packets += len(order)
         self.tally.audio_packets += sum(kinds[:EVENT])
         self.tally.events += kinds[EVENT]
@@ -268,7 +273,7 @@ class Track:
         new = order > top
         steps = np.diff(order[new], prepend=top) - 1
         steps[steps >= EPOCH // 2] = 0
-        self._forgive(columns.arrival[new], steps)
+        self._forgive(arrival[new], steps)
         self.tally.lost += int(steps.sum()) - (len(order) - int(new.sum()))
         self.tally.bursts += int(np.count_nonzero(steps))
         stream.top = max(top, int(order[-1]))
@@ -299,29 +304,30 @@ class Track:
         if fresh.placed.any():
             resumed = np.array(self._resumed, np.int64)
             place[late:] = stream.anchor.places(fresh, resumed, loudness)
-        if not placed.all():
-            columns, numbered = columns.rows(placed), numbered.rows(placed)
-            place, media = place[placed], media[placed]
+        rows = _rows_of(placed)
+        columns, numbered, place, media = (
+            columns.rows(rows),
+            numbered.rows(rows),
+            place[rows],
+            media[rows],
+        )
         self._put(stream, columns, place, payloads)
         if late < len(place):
-            self._between(
-                stream,
-                columns.rows(slice(late, None)),
-                numbered.rows(np.arange(late, len(place))),
-                place[late:],
-                media[late:],
-            )
+            rest = slice(late, None)
+            columns, numbered = columns.rows(rest), numbered.rows(rest)
+            self._between(stream, columns, numbered, place[rest], media[rest])
 
     def _put(self, stream: _Stream, columns: _Columns, place: Integers, payloads: Payloads) -> None:
         """Decode, and write to the canvas of each rate."""
-        factors = SAMPLES_PER_UNIT[columns.kind]
-        for factor in np.unique(factors).tolist():
-            canvas = self._canvas(factor)
-            rows = slice(None) if (factors == factor).all() else np.flatnonzero(factors == factor)
+        if columns.kind.max() <= L16_8:
+            parts: list[tuple[int, NDArray[np.bool_] | slice]] = [(1, slice(None))]
+        else:
+            factors = SAMPLES_PER_UNIT[columns.kind]
+            parts = [(factor, factors == factor) for factor in np.unique(factors).tolist()]
+        for factor, rows in parts:
             mine = columns.rows(rows)
-            self.tally.late += stream.voices.write(
-                canvas, payloads, place[rows], mine.start, mine.size, mine.units, mine.kind
-            )
+            packets = Coded(place[rows], mine.start, mine.size, mine.units, mine.kind)
+            self.tally.late += stream.voices.write(self._canvas(factor), payloads, packets)
             self.best = max(self.best, factor)
 
     def _canvas(self, factor: int) -> Canvas:
@@ -384,6 +390,8 @@ class Track:
         """Fill the gaps that are short losses and nothing else."""
         short = (steps.lost > 0) & (steps.units > 0) & (steps.units <= LONGEST)
         short &= steps.units <= steps.lost * earlier + 1
+        if not short.any():
+            return
         for row in np.flatnonzero(short).tolist():
             begin = int(steps.begin[row])
             if self._moments.paused(begin - LONGEST, begin + LONGEST):
@@ -407,6 +415,12 @@ class Track:
         old = [i for i, (moment, _) in enumerate(self._kinds) if moment <= cut]
         del self._kinds[: old[-1] if old else 0]
         del self._resumed[:-RESUMPTIONS_KEPT]
+
+
+def _rows_of(chosen: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+    """The same rows; as a slice, which copies nothing, if they are the first ones."""
+    n = int(np.count_nonzero(chosen))
+    return slice(n) if chosen[:n].all() else chosen
 
 
 def _by_source(ssrc: NDArray[np.uint32]) -> list[tuple[int, NDArray[np.intp] | None]]:

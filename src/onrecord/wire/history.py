@@ -1,8 +1,7 @@
 """Active calls, call events and webhook deliveries: their filters and resources (contract section 8.4)."""
 
-import base64
-import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from onrecord.calls.records import (
 )
 from onrecord.core.units import iso_micros
 from onrecord.wire import errors
-from onrecord.wire.queries import MAX_PAGE_NUMBER, MAX_PAGE_SIZE, parse_moment, parse_page, whole
+from onrecord.wire.queries import MAX_PAGE_SIZE, parse_moment, parse_page, whole
 from onrecord.wire.resources import leg_resource, page_body
 
 PRODUCTS = ("call_control", "fax", "texml")
@@ -29,6 +28,7 @@ STATUSES = ("init", "in_progress", "completed")
 BOUNDS = ("eq", "gt", "gte", "lt", "lte")
 DELIVERY_STATUSES = ("delivered", "failed")
 MOST_TYPES = 50
+CURSOR = r"page-[1-9][0-9]{0,8}"
 
 _TEXT_FILTERS = {
     "leg_id": "call_leg_id",
@@ -45,13 +45,15 @@ _CHOICES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "status": ("status", STATUSES),
     "failed": ("failed", ("true", "false")),
 }
-EVENT_FILTERS = (
-    *_TEXT_FILTERS,
-    *_CHOICES,
-    "application_name][contains",
-    *(f"occurred_at][{bound}" for bound in BOUNDS),
-)
-"""What may stand in ``filter[…]`` of GET /v2/call_events."""
+_MOMENT: Mapping[str, object] = {"type": "string", "format": "date-time"}
+_TEXT: Mapping[str, object] = {"type": "string"}
+EVENT_FILTERS: Mapping[str, Mapping[str, object]] = {
+    **dict.fromkeys(_TEXT_FILTERS, _TEXT),
+    **{name: {"type": "string", "enum": list(allowed)} for name, (_, allowed) in _CHOICES.items()},
+    "application_name][contains": {"type": "string", "minLength": 3},
+    **{f"occurred_at][{bound}": _MOMENT for bound in BOUNDS},
+}
+"""What may stand in ``filter[…]`` of GET /v2/call_events, and its JSON Schema."""
 
 _DELIVERY_TEXTS = {
     "webhook][contains": "body_contains",
@@ -62,12 +64,17 @@ _DELIVERY_TIMES = {
     for name in ("started", "finished")
     for bound in ("gte", "lte")
 }
-DELIVERY_FILTERS = ("status][eq", "event_type", *_DELIVERY_TEXTS, *_DELIVERY_TIMES)
-"""What may stand in ``filter[…]`` of GET /v2/webhook_deliveries."""
+DELIVERY_FILTERS: Mapping[str, Mapping[str, object]] = {
+    "status][eq": {"type": "string", "enum": list(DELIVERY_STATUSES)},
+    "event_type": _TEXT,
+    **dict.fromkeys(_DELIVERY_TEXTS, _TEXT),
+    **dict.fromkeys(_DELIVERY_TIMES, _MOMENT),
+}
+"""What may stand in ``filter[…]`` of GET /v2/webhook_deliveries, and its JSON Schema."""
 
 
 def parse_call_event_filter(query: Mapping[str, str]) -> CallEventFilter:
-    """``filter[…]`` of GET /v2/call_events; at most one bound of ``occurred_at``.
+    """``filter[…]`` of GET /v2/call_events.
 
     Raises:
         CallerError: 400 that names the parameter.
@@ -265,17 +272,12 @@ def _types(parameter: str, value: str) -> tuple[str, ...]:
 
 
 def _cursor(number: int) -> str:
-    return base64.urlsafe_b64encode(b"page %d" % number).decode().rstrip("=")
+    return f"page-{number}"
 
 
 def _number_of(parameter: str, cursor: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        text = ""
-    word, _, digits = text.partition(" ")
-    if word != "page" or not digits.isdecimal() or not 1 <= int(digits[:19]) <= MAX_PAGE_NUMBER:
+    if not re.fullmatch(CURSOR, cursor):
         raise errors.malformed_request(
             "The value must be a cursor of an earlier answer.", parameter
         )
-    return int(digits)
+    return int(cursor.removeprefix("page-"))

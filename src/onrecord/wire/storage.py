@@ -91,18 +91,20 @@ def storage_resource(
 
 
 def request_schema() -> dict[str, Any]:
-    """JSON Schema of the body: one form for each backend."""
-    forms = []
-    for backend, fields in CONFIGURATIONS.items():
-        configuration = object_schema(fields)
-        configuration["description"] = f"What the backend {backend} needs."
-        names = {"type": "string", "enum": [backend], "description": "The backend."}
-        forms.append(
-            {
-                "type": "object",
-                "title": backend,
-                "required": ["backend", "configuration"],
-                "properties": {"backend": names, "configuration": configuration},
-            }
-        )
-    return {"oneOf": forms, "title": "Custom storage credentials"}
+    """JSON Schema of the body: one form of ``configuration`` for each backend."""
+    forms = [
+        {"properties": {"backend": {"const": backend}, "configuration": object_schema(fields)}}
+        for backend, fields in CONFIGURATIONS.items()
+    ]
+    configuration = {
+        "type": "object",
+        "description": "What the backend needs.",
+        "examples": [{field.name: field.example for field in CONFIGURATIONS["s3-generic"]}],
+    }
+    return {
+        "type": "object",
+        "title": "Custom storage credentials",
+        "required": ["backend", "configuration"],
+        "properties": {"backend": _BACKEND.schema(), "configuration": configuration},
+        "oneOf": forms,
+    }

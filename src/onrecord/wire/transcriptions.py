@@ -8,8 +8,12 @@ from onrecord.core.units import iso_millis
 from onrecord.wire import errors
 from onrecord.wire.queries import parse_moment
 
-FILTERS = ("recording_id", "created_at][gte", "created_at][lte")
-"""What may stand in ``filter[…]`` of GET /v2/recording_transcriptions."""
+FILTERS: Mapping[str, Mapping[str, object]] = {
+    "recording_id": {"type": "string"},
+    "created_at][gte": {"type": "string", "format": "date-time"},
+    "created_at][lte": {"type": "string", "format": "date-time"},
+}
+"""What may stand in ``filter[…]`` of GET /v2/recording_transcriptions, and its JSON Schema."""
 
 MEDIA_TYPES: Mapping[str, str] = {
     "json": "application/json",
