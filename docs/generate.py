@@ -25,6 +25,7 @@ from onrecord.core.ids import (
     NodeId,
     RecordingId,
     SessionId,
+    TranscriptionId,
 )
 from onrecord.core.settings import ENVIRONMENT_PREFIX, Settings
 from onrecord.rtp.stats import LegStats
@@ -235,6 +236,16 @@ RECORDING = records.Recording(
     ended_ns=NOW_NS + 62_000_000_000,
     duration_ms=59_500,
 )
+TRANSCRIPTION = records.Transcription(
+    id=TranscriptionId("2b6c4f5e-9a1d-5c38-8f0e-4f6a7d1b3c90"),
+    recording_id=RECORDING.id,
+    state=records.TranscriptionState.COMPLETED,
+    engine="B",
+    language="en-US",
+    created_ns=NOW_NS + 62_400_000_000,
+    updated_ns=NOW_NS + 66_000_000_000,
+    text="Hi, Bob. It's Ann.",
+)
 STATS = LegStats(packets_received=2975, packets_lost=0, packets_sent=60, jitter_max_ms=1.4)
 
 
@@ -250,6 +261,7 @@ def sample_events() -> list[str]:
         events.recording_error(
             RECORDING, events.REASON_INTERNAL, EVENT, NOW_NS + 62_400_000_000, LEG
         ),
+        events.transcription_saved(TRANSCRIPTION, RECORDING, LEG, EVENT, NOW_NS + 66_000_000_000),
         sounds.playback_started(LEG, FILE, EVENT, NOW_NS + 5_000_000_000),
         sounds.playback_ended(LEG, FILE, ("completed", None), EVENT, NOW_NS + 9_000_000_000),
         sounds.speak_started(LEG, EVENT, NOW_NS + 10_000_000_000),

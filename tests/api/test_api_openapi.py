@@ -13,8 +13,9 @@ from onrecord.api.app import always_ready, api_routers
 from onrecord.api.openapi import document
 from onrecord.api.pages import errors_page, reference_page
 from onrecord.calls.media import FromUrl
-from onrecord.calls.records import LegState, StopReason
+from onrecord.calls.records import LegState, StopReason, Transcription, TranscriptionState
 from onrecord.core.clock import SystemClock
+from onrecord.core.ids import TranscriptionId
 from onrecord.core.settings import Settings
 from onrecord.rtp.stats import LegStats
 from onrecord.wire import events, sounds
@@ -168,6 +169,19 @@ def test_events_are_as_the_webhooks_section_says():
             recording, events.REASON_INTERNAL, event_id, NOW_NS
         ),
     }
+    transcription = Transcription(
+        id=TranscriptionId("9d0fd0aa-3e59-4c2a-8a4f-1c1f0d9c6c11"),
+        recording_id=recording.id,
+        state=TranscriptionState.COMPLETED,
+        engine="B",
+        language="en",
+        created_ns=NOW_NS,
+        updated_ns=NOW_NS,
+        text="Hello.",
+    )
+    made["call.recording.transcription.saved"] = events.transcription_saved(
+        transcription, recording, leg, event_id, NOW_NS
+    )
     url = FromUrl("http://x/a.wav")
     made |= {
         "call.playback.started": sounds.playback_started(leg, url, event_id, NOW_NS),

@@ -31,6 +31,7 @@ CHECKS = [
 BEYOND_SCHEMAS = {
     "/link_to": "only needed with bridge_on_answer and what goes with it",
     "/transcription_language": "depends on the engine",
+    "/webhook_retries_policies": "the sum of the delays",
     "/transcription_min_speaker_count": "compared with the maximum",
 }
 """Members with a rule that JSON Schema does not say in our document."""

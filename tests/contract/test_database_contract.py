@@ -390,3 +390,25 @@ async def test_it_is_usable_again_after_a_close(store):
         await store.read(lambda unit: unit.leg("v3:1"))
     await store.start()
     assert await store.read(lambda unit: unit.leg("v3:1")) == a_leg()
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), KeyError("x")])
+async def test_whatever_a_work_raises_reaches_its_caller_and_the_writer_goes_on(store, error):
+    def raises(unit):
+        unit.add_leg(a_leg(1))
+        raise error
+
+    def adds(unit):
+        unit.add_leg(a_leg(2))
+
+    async def outcome(work):
+        try:
+            await store.write(work)
+        except BaseException as raised:
+            return raised
+
+    assert await outcome(raises) is error
+    several = [outcome(work) for work in (raises, adds, raises)]
+    assert await asyncio.gather(*several) == [error, None, error]
+    found = await store.read(lambda unit: [unit.leg_by_id(f"leg-{n}") is not None for n in (1, 2)])
+    assert found == [False, True]

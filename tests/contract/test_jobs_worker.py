@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from onrecord.calls.records import RecordingState
-from onrecord.core.errors import CapacityError
+from onrecord.core.errors import CapacityError, DestinationError
 from onrecord.database import Database
-from onrecord.jobs import JobClient, Worker, prepare
+from onrecord.jobs import JobClient, Transcribing, Worker, prepare
 from onrecord.jobs.worker import prune
 from stored_records import a_recording, jobs_of
 
@@ -211,3 +211,29 @@ async def until_equal(bench, read, wanted):
     while await bench.database.read(read) != wanted:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
+
+
+async def test_transcriptions_run_one_after_another_and_are_given_up(bench):
+    tried, lost, at_once = Counter(), [], []
+
+    async def transcribe(transcription_id):
+        tried[transcription_id] += 1
+        at_once.append(len(at_once) + 1)
+        await asyncio.sleep(0.02)
+        assert at_once.pop() == 1, "another ran beside this one"
+        if transcription_id != "good":
+            raise DestinationError(f"{transcription_id} engine", retry=transcription_id == "slow")
+
+    async def give_up(transcription_id, reason):
+        lost.append((transcription_id, reason))
+
+    def work(unit):
+        for name in ("slow", "wrong", "good"):
+            unit.enqueue_transcription("n1", name)
+
+    await bench.database.write(work)
+    transcribing = Transcribing(transcribe, give_up, retry_secs=(0.05, 0.05))
+    async with running(bench.worker(transcribing=transcribing)):
+        await until(lambda: len(lost) == 2 and tried["good"], 20)
+    assert tried == {"slow": 3, "wrong": 1, "good": 1}
+    assert sorted(lost) == [("slow", "slow engine"), ("wrong", "wrong engine")]

@@ -7,6 +7,7 @@ from onrecord.calls.records import (
     CallEventFilter,
     DeliveryFilter,
     PageRequest,
+    RecordingFilter,
     RecordingParams,
     Transcription,
     TranscriptionFilter,
@@ -15,6 +16,7 @@ from onrecord.calls.records import (
 from onrecord.core.errors import CallerError
 from onrecord.core.units import NS_PER_S
 from onrecord.service.history import RECENT_NS, History
+from onrecord.service.pruning import Pruning
 from onrecord.service.transcriptions import Transcriptions
 from service_fakes import Bench
 
@@ -177,3 +179,34 @@ async def test_transcriptions_are_found_and_go_with_their_recording(bench):
     recordings = bench.recordings
     await recordings.delete(started.recording_id)
     assert (await kept.list(TranscriptionFilter(), FIRST)).total == 0
+
+
+async def test_what_is_old_is_forgotten_and_what_is_needed_is_kept(bench, past, monkeypatch):
+    monkeypatch.setattr("onrecord.service.pruning.BATCH_ROWS", 2)
+    monkeypatch.setattr("onrecord.service.pruning.PAUSE_SECS", 0)
+    pruning = Pruning(bench.database, bench.clock, 30)
+    legs = []
+    for _ in range(3):
+        leg_id, token = await bench.answered()
+        started = await bench.calls.record_start(
+            token, RecordStart(RecordingParams("mp3", "single"))
+        )
+        await bench.far_ends(leg_id)
+        legs.append(leg_id)
+    for recording_id, _, _ in bench.jobs.all("finish")[:2]:
+        await bench.finishing.finish(recording_id)
+    up, _ = await bench.answered()
+    bench.receiver.statuses = [500] * 2
+    undelivered = await bench.incoming()
+    await bench.settle()
+    assert await pruning.prune() == 0
+    bench.clock.shift_ns += 31 * 86400 * NS_PER_S
+    assert await pruning.prune() > 20
+    rows = [await bench.row(leg_id) is not None for leg_id in (*legs, up, undelivered)]
+    assert rows == [False, False, True, True, True]
+    assert await names(past, call_leg_id=up) == []
+    assert await names(past, call_leg_id=undelivered) == ["call.initiated"]
+    assert (await bench.recordings.list(RecordingFilter(), FIRST)).total == 2
+    await bench.finishing.finish(started.recording_id)
+    assert await pruning.prune() == 1
+    assert await bench.row(legs[2]) is None

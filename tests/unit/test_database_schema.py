@@ -118,6 +118,8 @@ def _prepared():
     for name, value in vars(statements).items():
         if isinstance(value, statements.Prepared):
             yield name, value
+    for at, statement in enumerate(statements.prune):
+        yield f"prune {at}", statement
     for members in (
         {"call_control_id": "a"},
         {"call_leg_id": "a"},

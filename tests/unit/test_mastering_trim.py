@@ -16,7 +16,7 @@ def test_the_kept_part_comes_out_as_it_went_in(tmp_path):
         seen.append((samples.shape, rate, samples[5].tolist()))
         return 800, 16000
 
-    rough = Rough(tmp_path, 2, trimmer)
+    rough = Rough(tmp_path, 2, 8000, trimmer)
     for at in range(0, len(RAMP), 7000):
         rough.write(np.stack([RAMP[at : at + 7000], -RAMP[at : at + 7000]]))
     blocks, cut = rough.trimmed()
@@ -30,7 +30,7 @@ def test_the_kept_part_comes_out_as_it_went_in(tmp_path):
 
 @pytest.mark.parametrize(("samples", "kept"), [(32000, 800), (300, 300), (0, 0)])
 def test_without_speech_a_moment_is_kept(tmp_path, samples, kept):
-    rough = Rough(tmp_path, 1, lambda *_: None)
+    rough = Rough(tmp_path, 1, 8000, lambda *_: None)
     rough.write(RAMP[None, :samples])
     blocks, cut = rough.trimmed()
     assert sum(block.shape[1] for block in blocks) == kept

@@ -16,6 +16,7 @@ from telnyx.types import (
     CallInitiatedWebhookEvent,
     CallRecordingErrorWebhookEvent,
     CallRecordingSavedWebhookEvent,
+    CallRecordingTranscriptionSavedWebhookEvent,
 )
 
 from api.fake_services import NOW_NS, make_leg, make_recording
@@ -26,7 +27,10 @@ from onrecord.calls.records import (
     Header,
     LegState,
     RecordingParams,
+    Transcription,
+    TranscriptionState,
 )
+from onrecord.core.ids import RecordingId, TranscriptionId
 from onrecord.rtp.stats import LegStats
 from onrecord.wire import events
 
@@ -222,3 +226,25 @@ def test_quality_falls_with_loss_and_delay():
     assert 1.0 <= lossy < 2.5
     assert lossy < slow < clean
     assert events.mean_opinion_score(LegStats()) == 1.0
+
+
+def test_transcription_saved(unwrap):
+    transcription = Transcription(
+        id=TranscriptionId("9d0fd0aa-3e59-4c2a-8a4f-1c1f0d9c6c11"),
+        recording_id=RecordingId("r"),
+        state=TranscriptionState.COMPLETED,
+        engine="B",
+        language="en",
+        created_ns=NOW_NS,
+        updated_ns=NOW_NS,
+        text="Hello, Bob.",
+    )
+    recording = make_recording(client_state=STATE)
+    event = unwrap(events.transcription_saved(transcription, recording, None, EVENT_ID, NOW_NS))
+    assert isinstance(event, CallRecordingTranscriptionSavedWebhookEvent)
+    payload = check_common(event, "call.recording.transcription.saved")
+    assert payload.recording_id == recording.id
+    assert payload.recording_transcription_id == transcription.id
+    assert (payload.status, payload.calling_party_type) == ("completed", "sip")
+    assert payload.transcription_text == "Hello, Bob."
+    assert payload.client_state == STATE

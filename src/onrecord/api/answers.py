@@ -30,10 +30,12 @@ def data_answer(data: object, status: int = 200) -> Response:
 
 
 def error_answer(error: CallerError, headers: Mapping[str, str] | None = None) -> Response:
-    """A Telnyx error body; 401, 408, 413 and 503 get the headers that go with them."""
+    """A Telnyx error body; 401, 408, 413, 429 and 503 get the headers that go with them."""
     extra = dict(headers or {})
     if error.status == 401:
         extra["WWW-Authenticate"] = "Bearer"
+    elif error.status == 429:
+        extra["Retry-After"] = "1"
     elif error.status == 503:
         extra["Retry-After"] = str(_RETRY_AFTER_SECS)
     elif error.status in (408, 413):

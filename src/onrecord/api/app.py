@@ -8,6 +8,7 @@ from onrecord.api.edge import Edge
 from onrecord.api.files import file_routes
 from onrecord.api.health import Readiness, health_routes
 from onrecord.api.history import history_routes, transcription_routes
+from onrecord.api.limits import Limits
 from onrecord.api.pages import page_routes
 from onrecord.api.resources import (
     account_routes,
@@ -59,9 +60,13 @@ def create_api(
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = api_routers(services, settings, readiness, clock or SystemClock())
+    clock = clock or SystemClock()
+    routers = api_routers(services, settings, readiness, clock)
     for router in routers:
         app.include_router(router)
     app.add_exception_handler(HTTPException, route_refusal(routers))
-    app.add_middleware(Edge, keys=services.keys, max_body_bytes=settings.max_body_bytes)
+    limits = Limits(settings.rate_per_second, settings.rate_burst, clock)
+    app.add_middleware(
+        Edge, keys=services.keys, limits=limits, max_body_bytes=settings.max_body_bytes
+    )
     return app

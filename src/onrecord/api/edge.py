@@ -1,6 +1,6 @@
 """The outermost layer of the API: who may come in, how much may be sent, and what a failure looks like.
 
-Plain ASGI, since it sees every request. Order: API key, then body, then routing; so a caller without
+Plain ASGI, since it sees every request. Order: API key, rate, body, routing; so a caller without
 a key learns nothing about paths and cannot make the server buffer anything.
 """
 
@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onrecord.api.answers import BODY, error_answer
+from onrecord.api.limits import Limits
 from onrecord.api.services import Keys
 from onrecord.core.errors import CallerError, CapacityError, DestinationError
 from onrecord.metrics import API_ERRORS
@@ -30,8 +31,9 @@ class ClientGoneError(Exception):
 class Edge:
     """Wraps the routed application."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, limits: Limits, max_body_bytes: int) -> None:
         self._app = app
+        self._limits = limits
         self._keys = keys
         self._max_body_bytes = max_body_bytes
 
@@ -56,12 +58,17 @@ class Edge:
             log.exception("api_failed", method=scope["method"], path=_route(scope))
             await _refuse(errors.unexpected(), scope, receive, answer)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: "_Watched") -> None:
         path: str = scope["path"]
         if path == "/v2" or path.startswith("/v2/"):
             headers = Headers(scope=scope)
-            if not await self._keys.check(_bearer(headers.get("authorization", ""))):
+            key = _bearer(headers.get("authorization", ""))
+            if not await self._keys.check(key):
                 raise errors.unauthorized()
+            standing = self._limits.take(key)
+            send.more = standing.headers
+            if not standing.allowed:
+                raise errors.too_many_requests()
             scope[BODY] = await self._body(headers, receive)
         await self._app(scope, receive, send)
 
@@ -90,14 +97,17 @@ class Edge:
 
 
 class _Watched:
-    """A ``send`` that remembers whether the answer has begun."""
+    """A ``send`` that remembers whether the answer has begun, and adds headers to it."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.begun = False
+        self.more: list[tuple[bytes, bytes]] = []
 
     async def __call__(self, message: Message) -> None:
         self.begun = True
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *self.more]
         await self._send(message)
 
 

@@ -72,7 +72,22 @@ SCHEMAS: Schema = {
             },
             "created_at": schemas.moment("When it was begun."),
             "updated_at": schemas.moment("When it last changed."),
-        }
+            "failure": schemas.text(
+                "Why there will be no text; absent otherwise.", "The engine refused."
+            ),
+        },
+        required=[
+            "record_type",
+            "id",
+            "recording_id",
+            "status",
+            "transcription_text",
+            "transcription_engine",
+            "transcription_language",
+            "duration_millis",
+            "created_at",
+            "updated_at",
+        ],
     ),
 }
 

@@ -66,7 +66,7 @@ _COMMANDS: dict[str, tuple[str, str, Sequence[Field], str, Sequence[str], Schema
             "`max_length`. It begins before this is answered. Another record_start on the same "
             "call starts another recording beside the first."
         ),
-        ["call.recording.saved", "call.recording.error"],
+        ["call.recording.saved", "call.recording.transcription.saved", "call.recording.error"],
         {"format": "wav", "channels": "dual", "client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d"},
     ),
     "record_stop": (
@@ -273,7 +273,7 @@ def _command(name: str) -> Schema:
             "invalid_parameter_type": errors.wrong_type("play_beep", "boolean"),
             "client_state_not_base64": errors.client_state_not_base64(),
         }
-    needed = any(member.required for member in fields)
+    needed = operation_id in RULES or any(member.required for member in fields)
     return ops.operation(
         operation_id,
         "Calls",

@@ -24,9 +24,11 @@ from onrecord.jobs.transcribing import Transcribing as TranscribingJobs
 from onrecord.jobs.worker import Worker
 from onrecord.mastering import Mastering
 from onrecord.service.finishing import Finishing
+from onrecord.service.pruning import Pruning
 from onrecord.service.recording import TOLD_SECS
 from onrecord.service.transcribing import Transcribing, TranscriptionFiles
 
+PRUNE_SECS = 60.0
 SWEEP_SECS = 5.0
 
 
@@ -50,6 +52,7 @@ async def _run(settings: Settings, public_url: str) -> None:
         tasks = [
             asyncio.create_task(worker.run()),
             asyncio.create_task(_sweep(parts)),
+            asyncio.create_task(_prune(parts)),
             asyncio.create_task(report()),
         ]
         tasks.append(asyncio.create_task(_told(worker)))
@@ -113,6 +116,13 @@ async def _sweep(parts: Parts) -> None:
     while True:
         await parts.delivery.sweep()
         await asyncio.sleep(SWEEP_SECS)
+
+
+async def _prune(parts: Parts) -> None:
+    pruning = Pruning(parts.store, parts.clock, parts.settings.keep_history_days)
+    while True:
+        await pruning.prune()
+        await asyncio.sleep(PRUNE_SECS)
 
 
 async def _told(worker: Worker) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FULL_SCALE = 32768.0
+_CLIPPED = 32124
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Level:
     peak_dbfs: float | None
     rms_dbfs: float | None
     """A full-scale sine has -3.01."""
+    clipped: int = 0
+    """Samples at the limit of G.711 µ-law, the least loud of all codecs' limits, or above it."""
 
 
 class Meter:
@@ -25,12 +28,16 @@ class Meter:
         self._peak = 0
         self._energy = 0.0
         self._samples = 0
+        self._clipped = 0
 
     def add(self, samples: NDArray[np.int16]) -> None:
         """Take in the next samples. Shape ``(n,)``."""
         if not len(samples):
             return
-        self._peak = max(self._peak, int(samples.max()), -int(samples.min()))
+        peak = max(int(samples.max()), -int(samples.min()))
+        self._peak = max(self._peak, peak)
+        if peak >= _CLIPPED:
+            self._clipped += int(np.count_nonzero(np.abs(samples.astype(np.int32)) >= _CLIPPED))
         wide = samples.astype(np.float32)
         self._energy += float(np.dot(wide, wide))
         self._samples += len(samples)
@@ -40,7 +47,7 @@ class Meter:
         if not self._peak:
             return Level(None, None)
         rms = math.sqrt(self._energy / self._samples)
-        return Level(_decibels(float(self._peak)), _decibels(rms))
+        return Level(_decibels(float(self._peak)), _decibels(rms), self._clipped)
 
 
 def _decibels(magnitude: float) -> float:

@@ -146,6 +146,26 @@ class WebhookTarget:
     url: str | None = None
     failover_url: str | None = None
     method: str = "POST"
+    urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By type of event: one URL, or two of which the second is the failover."""
+    urls_method: str = "POST"
+    retry_ms: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """By type of event: the waits before the retries, instead of the server's."""
+
+    def changed(self, given: "WebhookTarget | None") -> "WebhookTarget":
+        """Itself with what a later command gave."""
+        if given is None:
+            return self
+        own = given if given.url is not None else self
+        mapped = given if given.urls else self
+        return WebhookTarget(
+            url=own.url,
+            failover_url=own.failover_url,
+            method=own.method,
+            urls=mapped.urls,
+            urls_method=mapped.urls_method,
+            retry_ms=given.retry_ms or self.retry_ms,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +309,8 @@ class Event:
     state: EventState = EventState.PENDING
     attempts: int = 0
     """Attempts that have finished."""
+    retry_ms: tuple[int, ...] | None = None
+    """The waits before the retries; None: the server's."""
     due_ns: int | None = None
     """When the sweep may take the event up; None once it is delivered or dead."""
 

@@ -100,6 +100,19 @@ class Settings(BaseSettings):
     )
     max_legs: int = Field(2000, ge=1, description="Legs that may be up at the same time.")
     max_body_bytes: int = Field(1_000_000, ge=1024, description="Largest accepted request body.")
+    rate_per_second: float = Field(
+        1000, gt=0, le=1_000_000, description="API requests that one key may make in a second."
+    )
+    rate_burst: int = Field(
+        2000, ge=1, le=1_000_000, description="API requests that one key may make at once."
+    )
+    keep_history_days: float = Field(
+        30,
+        gt=0,
+        le=36500,
+        description="How long ended calls, their commands and the deliveries of their webhooks are"
+        " kept. Recordings and transcriptions stay until they are deleted.",
+    )
     fold_ms: int = Field(
         500, ge=50, le=2000, description="How often received packets are moved to the spools."
     )

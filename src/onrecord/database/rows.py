@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from onrecord.calls.records import (
@@ -144,6 +144,7 @@ def leg_row(leg: Leg) -> Columns:
         "webhook_url": leg.webhook.url,
         "webhook_failover_url": leg.webhook.failover_url,
         "webhook_method": leg.webhook.method,
+        "webhook_rules": _webhook_rules(leg.webhook),
         "bridged_to": leg.bridged_to,
         "answered_ns": leg.answered_ns,
         "ended_ns": leg.ended_ns,
@@ -151,6 +152,26 @@ def leg_row(leg: Leg) -> Columns:
         "hangup_source": leg.hangup_source.value if leg.hangup_source else None,
         "sip_hangup_cause": leg.sip_hangup_cause,
     }
+
+
+def _webhook_rules(webhook: WebhookTarget) -> str | None:
+    """The rarely used part of a target as JSON; None where there is none of it."""
+    if not webhook.urls and not webhook.retry_ms:
+        return None
+    return _encode([dict(webhook.urls), webhook.urls_method, dict(webhook.retry_ms)])
+
+
+def _webhook(row: Any) -> WebhookTarget:
+    plain = WebhookTarget(row.webhook_url, row.webhook_failover_url, row.webhook_method)
+    if row.webhook_rules is None:
+        return plain
+    urls, method, retry_ms = json.loads(row.webhook_rules)
+    return replace(
+        plain,
+        urls={kind: tuple(its) for kind, its in urls.items()},
+        urls_method=method,
+        retry_ms={kind: tuple(its) for kind, its in retry_ms.items()},
+    )
 
 
 def leg_record(row: Any) -> Leg:
@@ -176,7 +197,7 @@ def leg_record(row: Any) -> Leg:
         sip_headers=_headers(row.sip_headers),
         offered_codecs=_texts(row.offered_codecs),
         codec=row.codec,
-        webhook=WebhookTarget(row.webhook_url, row.webhook_failover_url, row.webhook_method),
+        webhook=_webhook(row),
         bridged_to=row.bridged_to,
         answered_ns=row.answered_ns,
         ended_ns=row.ended_ns,
@@ -323,6 +344,7 @@ def event_row(event: Event) -> Columns:
         "timeout_ms": event.timeout_ms,
         "state": event.state.value,
         "attempts": event.attempts,
+        "retry_ms": None if event.retry_ms is None else _encode(event.retry_ms),
         "due_ns": event.due_ns,
     }
 
@@ -344,6 +366,7 @@ def event_record(row: Any) -> Event:
         timeout_ms=row.timeout_ms,
         state=EventState(row.state),
         attempts=row.attempts,
+        retry_ms=None if row.retry_ms is None else tuple(json.loads(row.retry_ms)),
         due_ns=row.due_ns,
     )
 

@@ -187,6 +187,32 @@ attempt = _select(tables.attempt, "event_id", "number")
 secret = _select(tables.secret, "name")
 put_secret = Prepared(_all_columns(insert_or_replace(tables.secret), tables.secret))
 
+
+def _prune(table: sa.Table, at: sa.Column[Any], *conditions: Any) -> Prepared:
+    """Delete at most ``at_most`` rows of before ``before_ns``, oldest first."""
+    oldest = (
+        sa.select(table.c.id)
+        .where(at < sa.bindparam("before_ns", type_=sa.BigInteger), *conditions)
+        .order_by(at)
+        .limit(sa.bindparam("at_most", type_=sa.Integer))
+    )
+    return Prepared(table.delete().where(table.c.id.in_(oldest)))
+
+
+prune = (
+    _prune(
+        tables.leg,
+        tables.leg.c.ended_ns,
+        ~sa.exists().where(tables.recording.c.leg_id == tables.leg.c.id, tables.unfinished),
+    ),
+    _prune(tables.command, tables.command.c.created_ns),
+    _prune(
+        tables.event,
+        tables.event.c.occurred_ns,
+        tables.event.c.state != sa.literal_column("'pending'"),
+    ),
+)
+
 _SORTS = {
     "created_at": tables.application.c.created_ns,
     "connection_name": tables.application.c.name_folded,

@@ -281,6 +281,17 @@ class SqlUnit:
         """The event's attempts, first one first."""
         return self._all(statements.attempts, rows.attempt_record, event_id=event_id)
 
+    def prune(self, before_ns: int, limit: int) -> int:
+        """Delete at most ``limit`` of each: legs that ended before, commands and events of before.
+
+        Legs with an unfinished recording and events that are still to be delivered stay; attempts go
+        with their events. Returns how many there were.
+        """
+        values = {"before_ns": before_ns, "at_most": limit}
+        return sum(
+            statement.run(self._connection, values).rowcount for statement in statements.prune
+        )
+
     def secret(self, name: str) -> bytes | None:
         """The secret of this name."""
         row = statements.secret.run(self._connection, {"name": name}).first()

@@ -2,5 +2,14 @@
 
 from onrecord.mastering.master import Master, Mastering, master
 from onrecord.mastering.mastered import Mastered, MasteringError
+from onrecord.mastering.report import Report, TrackReport
 
-__all__ = ["Master", "Mastered", "Mastering", "MasteringError", "master"]
+__all__ = [
+    "Master",
+    "Mastered",
+    "Mastering",
+    "MasteringError",
+    "Report",
+    "TrackReport",
+    "master",
+]

@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 from onrecord.audio.g711 import SAMPLE_RATE
 from onrecord.audio.level import Meter
 from onrecord.calls.records import Trimmed
+from onrecord.core.units import NS_PER_MS
 from onrecord.mastering.mastered import Mastered, MasteringError
+from onrecord.mastering.report import make_report
 from onrecord.mastering.rough import Rough, Trimmer
 from onrecord.mastering.sinks import Mp3Sink, Sink, TooLongError, WavSink, WholeFile
 from onrecord.spool.header import SpoolHeader
 from onrecord.spool.reader import Begin, Fact, Packets, Record, SpoolTail
 from onrecord.timeline import Timeline
-from onrecord.timeline.fold import INBOUND, NS_PER_SAMPLE, OUTBOUND, TRACKS, Block
+from onrecord.timeline.fold import INBOUND, OUTBOUND, TRACKS, Block
 
 TRIM_SILENCE = "trim-silence"
+KEPT_AS_SILENCE = "silence"
+RATES = (8000, 16000, 48000)
+"""Sample rates of files."""
 
 
 def master(spool: Path, target: Path, trimmer: Trimmer | None = None) -> Mastered:
@@ -29,11 +34,13 @@ def master(spool: Path, target: Path, trimmer: Trimmer | None = None) -> Mastere
 
     Without a ``stop`` fact the file ends with the last packet. A recording of two tracks is
     as long as it ran, whoever was silent; where nothing was received there is silence. The mix
-    of a ``single`` recording is the sum of both tracks, limited to 16 bits. If the recording is to be
+    of a ``single`` recording is the sum of both tracks, limited to 16 bits. The sample rate is that of the
+    best codec that was heard, unless the header names one. If the recording is to be
     trimmed and there is a ``trimmer``, it has its way.
 
     Raises:
-        MasteringError: the spool has no readable header, or is too long for its format.
+        MasteringError: the spool has no readable header or asks for what is no rate of files, or is too
+            long for its format.
         OSError: the spool cannot be read, or the target's folder cannot be written.
     """
     return Master(spool, target, trimmer).finish()
@@ -62,6 +69,7 @@ class Master:
         self._target = target
         self._trimmer = trimmer
         self._tail = SpoolTail(spool)
+        self._rate = SAMPLE_RATE
         self._take: _Take | None = None
 
     def advance(self) -> None:
@@ -82,11 +90,11 @@ class Master:
             MasteringError: as :func:`master`.
             OSError: as :func:`master`.
         """
-        take = self._advance(ended=True)
+        self._advance(ended=True)
         try:
-            if take is None:
+            if self._take is None:
                 raise MasteringError("the spool has no readable header")
-            return take.finish(torn=bool(self._tail.torn))
+            return self._take.finish(torn=bool(self._tail.torn))
         finally:
             self.close()
 
@@ -96,35 +104,74 @@ class Master:
         if self._take is not None:
             self._take.discard()
 
-    def _advance(self, *, ended: bool) -> "_Take | None":
+    def _advance(self, *, ended: bool) -> None:
         try:
-            for record in self._tail.records(ended=ended):
-                if self._take is None:
-                    self._take = _Take(_header(record), self._target, self._trimmer)
-                self._take.add(record)
+            while not self._taken_in(ended=ended):
+                self._begin_anew()
             if self._take is not None and not ended:
                 self._take.settle()
         except BaseException:
             self.close()
             raise
-        return self._take
+
+    def _taken_in(self, *, ended: bool) -> bool:
+        """Take in what there is; False if a codec turns up that is better than the file's rate."""
+        for record in self._tail.records(ended=ended):
+            if self._take is None:
+                header = _header(record)
+                rate = header.sample_rate or self._rate
+                self._take = _Take(header, self._target, rate, self._trimmer)
+            self._take.add(record)
+            if self._take.outgrown:
+                return False
+        if self._take is not None and ended:
+            self._take.end()
+        return self._take is None or not self._take.outgrown
+
+    def _begin_anew(self) -> None:
+        """Once, or twice at most: a call's best codec is mostly its first one."""
+        if self._take is not None:
+            self._rate = self._take.best_rate
+            self._take.discard()
+            self._take = None
+        self._tail.rewind()
 
 
 class _Take:
     """One pass over a spool: from its records to the file."""
 
-    def __init__(self, header: SpoolHeader, target: Path, trimmer: Trimmer | None) -> None:
+    def __init__(
+        self, header: SpoolHeader, target: Path, rate: int, trimmer: Trimmer | None
+    ) -> None:
+        if rate not in RATES:
+            raise MasteringError(f"{rate} Hz is no sample rate of recordings")
         self._header = header
         self._target = target
+        self._rate = rate
         self._numbers = _tracks_of(header)
-        self._timeline = Timeline(header.started_monotonic_ns, self._numbers)
+        self._timeline = Timeline(
+            header.started_monotonic_ns,
+            self._numbers,
+            sample_rate=rate,
+            keep_pauses=header.pause_mode == KEPT_AS_SILENCE,
+        )
         channels = 2 if len(self._numbers) == 2 and header.channels == "dual" else 1
         self._meters = tuple(Meter() for _ in range(channels))
         self._samples = 0
         self._whole = WholeFile(target)
-        self._sink = _sink(header, self._whole, channels)
+        self._sink = _sink(header, self._whole, channels, rate)
         trims = trimmer is not None and header.trim == TRIM_SILENCE
-        self._rough = Rough(target.parent, channels, trimmer) if trimmer and trims else None
+        self._rough = Rough(target.parent, channels, rate, trimmer) if trimmer and trims else None
+
+    @property
+    def best_rate(self) -> int:
+        """What the audio so far is worth."""
+        return self._timeline.best_rate
+
+    @property
+    def outgrown(self) -> bool:
+        """The file's rate is not fixed, and below that of the audio."""
+        return not self._header.sample_rate and self.best_rate > self._rate
 
     def add(self, record: Record) -> None:
         """Take in the next record."""
@@ -146,28 +193,43 @@ class _Take:
         """Put what was written on the disk."""
         self._whole.settle()
 
+    def end(self) -> None:
+        """Take in that no record comes any more."""
+        self._pour(self._timeline.finish())
+
     def finish(self, *, torn: bool) -> Mastered:
         """Write what is left and give the file its name."""
-        self._pour(self._timeline.finish())
-        recorded, trimmed = self._trim()
+        trimmed = self._trim()
         self._sink.finish()
         self._whole.keep()
-        header = self._header
-        started = header.started_utc_ns + self._timeline.start_ns - header.started_monotonic_ns
+        header, timeline = self._header, self._timeline
+        started = header.started_utc_ns + timeline.start_ns - header.started_monotonic_ns
+        tracks = {TRACKS[number]: timeline.deviations(number) for number in self._numbers}
+        levels = tuple(meter.level() for meter in self._meters)
         return Mastered(
             path=self._target,
             format=header.format,
             channels=len(self._meters),
-            sample_rate=SAMPLE_RATE,
+            sample_rate=self._rate,
             samples=self._samples,
-            duration_ms=self._samples * 1000 // SAMPLE_RATE,
+            duration_ms=self._samples * 1000 // self._rate,
             size_bytes=self._target.stat().st_size,
-            levels=tuple(meter.level() for meter in self._meters),
+            levels=levels,
             started_utc_ns=started,
-            ended_utc_ns=started + recorded * NS_PER_SAMPLE,
-            tracks={TRACKS[number]: self._timeline.deviations(number) for number in self._numbers},
+            ended_utc_ns=started + timeline.ran_ns,
+            tracks=tracks,
             torn=torn,
             trimmed=trimmed,
+            pauses=timeline.pauses,
+            report=make_report(
+                tracks,
+                levels,
+                ran_ms=timeline.ran_ns // NS_PER_MS,
+                sample_rate=self._rate,
+                pauses=timeline.pauses,
+                trimmed=trimmed,
+                torn=torn,
+            ),
         )
 
     def discard(self) -> None:
@@ -194,14 +256,14 @@ class _Take:
         except TooLongError as error:
             raise MasteringError(str(error)) from error
 
-    def _trim(self) -> tuple[int, Trimmed | None]:
-        """Write what is kept of the rough samples; samples that were recorded, and what was cut."""
+    def _trim(self) -> Trimmed | None:
+        """Write what is kept of the rough samples; what was cut off."""
         if self._rough is None:
-            return self._samples, None
+            return None
         blocks, trimmed = self._rough.trimmed()
         for block in blocks:
             self._write(block)
-        return self._rough.samples, trimmed
+        return trimmed
 
 
 def _header(record: Record) -> SpoolHeader:
@@ -217,10 +279,10 @@ def _tracks_of(header: SpoolHeader) -> tuple[int, ...]:
     return (OUTBOUND, INBOUND) if header.channel_a == "outbound" else (INBOUND, OUTBOUND)
 
 
-def _sink(header: SpoolHeader, whole: WholeFile, channels: int) -> Sink:
+def _sink(header: SpoolHeader, whole: WholeFile, channels: int, rate: int) -> Sink:
     if header.format == "mp3":
-        return Mp3Sink(whole.file, channels, SAMPLE_RATE)
-    return WavSink(whole.file, channels, SAMPLE_RATE)
+        return Mp3Sink(whole.file, channels, rate)
+    return WavSink(whole.file, channels, rate)
 
 
 def _mixed(block: Block) -> NDArray[np.int16]:

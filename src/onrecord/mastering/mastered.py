@@ -6,6 +6,7 @@ from pathlib import Path
 from onrecord.audio.level import Level
 from onrecord.calls.records import Trimmed
 from onrecord.core.errors import OnrecordError
+from onrecord.mastering.report import Report
 from onrecord.timeline import Deviations
 
 
@@ -26,6 +27,7 @@ class Mastered:
     samples: int
     """Of each channel."""
     duration_ms: int
+    """Of the file."""
     size_bytes: int
     levels: tuple[Level, ...]
     """Of each channel."""
@@ -37,3 +39,7 @@ class Mastered:
     """The spool holds bytes that are no whole record: a crash cut a write off."""
     trimmed: Trimmed | None = None
     """What was cut off; the times above are those of the whole recording."""
+    pauses: tuple[tuple[int, int], ...] = ()
+    """Begin and end of each pause, ns since the begin of the recording; nothing of them is in the file."""
+    report: Report | None = None
+    """How faithful the file is, and where it is not."""

@@ -8,12 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from onrecord.audio.g711 import SAMPLE_RATE
 from onrecord.calls.records import Trimmed
 
-NO_SPEECH_SAMPLES = SAMPLE_RATE // 10
-"""What a recording without speech keeps: its first 100 ms, as a file without samples is none to many."""
-_PIECE = 20 * SAMPLE_RATE
+NO_SPEECH_MS = 100
+"""What a recording without speech keeps of its begin, as a file without samples is none to many."""
+_PIECE = 160_000
 
 
 class Trimmer(Protocol):
@@ -30,7 +29,7 @@ class Trimmer(Protocol):
 class Rough:
     """The whole recording in a file without a name, which is gone whenever this process is."""
 
-    def __init__(self, folder: Path, channels: int, trimmer: Trimmer) -> None:
+    def __init__(self, folder: Path, channels: int, rate: int, trimmer: Trimmer) -> None:
         """Make the file on the disk of ``folder``.
 
         Raises:
@@ -38,6 +37,7 @@ class Rough:
         """
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- closed by close()
         self._channels = channels
+        self._rate = rate
         self._trimmer = trimmer
         self.samples = 0
 
@@ -56,16 +56,15 @@ class Rough:
         samples = np.empty((0, self._channels), np.int16)
         if self.samples:
             samples = np.memmap(self._file, np.int16, "r", shape=(self.samples, self._channels))
-        kept = self._trimmer(samples, SAMPLE_RATE)
-        start, end = kept or (0, min(self.samples, NO_SPEECH_SAMPLES))
+        kept = self._trimmer(samples, self._rate)
+        start, end = kept or (0, min(self.samples, NO_SPEECH_MS * self._rate // 1000))
         pieces = (samples[at : min(at + _PIECE, end)].T for at in range(start, end, _PIECE))
-        cut = Trimmed(_millis(start), _millis(self.samples - end), kept is not None)
+        cut = Trimmed(self._millis(start), self._millis(self.samples - end), kept is not None)
         return pieces, cut
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
-
-def _millis(samples: int) -> int:
-    return samples * 1000 // SAMPLE_RATE
+    def _millis(self, samples: int) -> int:
+        return samples * 1000 // self._rate

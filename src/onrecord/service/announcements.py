@@ -1,6 +1,6 @@
 """The events of legs and recordings as rows of the outbox: body, destination, and when the sweep may look.
 
-A leg's own webhook URL goes before its application's. ``due_ns`` leaves the process that wrote an event
+A leg's own URLs go before its application's. ``due_ns`` leaves the process that wrote an event
 the time to make the first attempts itself; only if it died is the event still due after that.
 """
 
@@ -149,7 +149,7 @@ class Announcements:
         recording_id: RecordingId | None = None,
     ) -> Event:
         event_id, now = EventId(new_uuid()), self._clock.utc_ns()
-        own = leg.webhook.url is not None
+        url, failover_url, method = _destination(kind, leg, application)
         timeout_ms = application.webhook_timeout_ms or self._timeout_ms
         return Event(
             id=event_id,
@@ -160,9 +160,21 @@ class Announcements:
             leg_id=leg.id,
             session_id=leg.session_id,
             recording_id=recording_id,
-            url=leg.webhook.url or application.webhook_url,
-            failover_url=leg.webhook.failover_url if own else application.webhook_failover_url,
-            method=leg.webhook.method if own else "POST",
+            url=url,
+            failover_url=failover_url,
+            method=method,
+            retry_ms=leg.webhook.retry_ms.get(kind),
             timeout_ms=timeout_ms,
             due_ns=now + GRACE_NS + 2 * timeout_ms * NS_PER_MS,
         )
+
+
+def _destination(kind: str, leg: Leg, application: Application) -> tuple[str, str | None, str]:
+    """URL, failover URL and method: of the type, else of the call, else of the application."""
+    webhook = leg.webhook
+    mapped = webhook.urls.get(kind)
+    if mapped:
+        return mapped[0], mapped[1] if len(mapped) > 1 else None, webhook.urls_method
+    if webhook.url is not None:
+        return webhook.url, webhook.failover_url, webhook.method
+    return application.webhook_url, application.webhook_failover_url, "POST"

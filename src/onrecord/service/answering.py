@@ -52,7 +52,7 @@ class Answering:
         leg = replace(
             live.leg,
             client_state=kept_state(live.leg, command.client_state),
-            webhook=command.webhook or live.leg.webhook,
+            webhook=live.leg.webhook.changed(command.webhook),
         )
         await self._up(
             live,

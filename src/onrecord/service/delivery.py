@@ -20,6 +20,8 @@ from onrecord.metrics import WEBHOOKS
 from onrecord.service.background import Background
 from onrecord.service.ports import Policy, Sender, Store, Unit
 
+MS_PER_S = 1000
+
 SWEEP_EVENTS = 200
 """How many events one sweep hands over."""
 
@@ -131,11 +133,13 @@ class Delivery:
     def _next(
         self, event: Event, attempt: Attempt, earlier: Attempt | None
     ) -> tuple[str, float] | None:
+        own = event.retry_ms
+        delays = self._delays if own is None else [ms / MS_PER_S for ms in own]
         return self._policy.next_try(
             event,
             attempt.number,
             self._policy.verdict(attempt),
-            self._delays,
+            delays,
             earlier=None if earlier is None else self._policy.verdict(earlier),
         )
 

@@ -280,6 +280,6 @@ def _dial_of(command: Transfer, first: Leg) -> Dial:
         link_to=first.call_control_id,
         send_digits=command.send_digits,
         client_state=command.target_client_state,
-        webhook=command.webhook or first.webhook,
+        webhook=first.webhook.changed(command.webhook),
         record=command.record,
     )

@@ -144,6 +144,11 @@ class Canvas:
         """Nothing was written at or after ``base``."""
         return self.end <= self.base
 
+    @property
+    def quiet(self) -> bool:
+        """Blank, and what was given out last is silence too."""
+        return self.blank and not self._past.any()
+
     def skip(self, end: int) -> None:
         """Finish what lies before ``end`` of a blank canvas, as silence."""
         self.base = end

@@ -165,8 +165,12 @@ class Track:
         """The samples up to ``end``, ``factor`` a unit, which are finished by this. Shape ``(n,)``."""
         if len(self._canvases) == 1 and factor == 1:
             return self._canvases[1].take(end)
+        begin = self._canvases[1].base
         total: NDArray[np.float32] | None = None
         for canvas in self._canvases.values():
+            if canvas.quiet and canvas.factor != factor:
+                canvas.skip(end)
+                continue
             if canvas.factor == factor:
                 part = canvas.take(end).astype(np.float32)
             else:
@@ -174,7 +178,7 @@ class Track:
                 part = resample(canvas.take(end, context_samples(*rates)), *rates)
             total = part if total is None else total + part
         if total is None:
-            return np.zeros(0, np.int16)
+            return np.zeros((end - begin) * factor, np.int16)
         limited: Samples = np.round(total).clip(-32768, 32767).astype(np.int16)
         return limited
 

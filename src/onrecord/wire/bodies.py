@@ -6,16 +6,19 @@ reference page; the rest follows contract section 8.
 
 from dataclasses import replace
 
+from onrecord.wire import errors
 from onrecord.wire.fields import (
     ADDRESS,
     BASE64,
     DIAL_ADDRESS,
     DIGITS,
     DISPLAY_NAME,
+    EVENT_TYPE,
     HEADER_NAME,
     NAME,
     PRINTABLE,
     URL,
+    URL_OR_EMPTY,
     UUID,
     Choice,
     Field,
@@ -23,6 +26,8 @@ from onrecord.wire.fields import (
     Group,
     Integer,
     ListOf,
+    MapOf,
+    OneOrMore,
     SingleTarget,
     Text,
 )
@@ -37,6 +42,8 @@ REJECT_CAUSES = ("CALL_REJECTED", "USER_BUSY")
 
 MAX_LENGTH_SECS = 14400
 DIAL_MAX_LENGTH_SECS = 43200
+MOST_RETRIES = 5
+MOST_RETRY_MS = 60_000
 
 CLIENT_STATE = Text(
     name="client_state",
@@ -117,6 +124,54 @@ WEBHOOK_FIELDS: tuple[Field, ...] = (
         example="POST",
         default="POST",
         values=("POST", "GET"),
+    ),
+    MapOf(
+        name="webhook_urls",
+        description=(
+            "By type of event, where its webhooks go instead: a URL, or an array of one or two, "
+            "the second of which is used when the first fails."
+        ),
+        example={"call.hangup": ["https://example.com/ended"]},
+        key=EVENT_TYPE,
+        high=50,
+        item=OneOrMore(
+            name="url",
+            description="One or two URLs.",
+            high=2,
+            item=Text(name="url", description="A URL.", form=URL),
+        ),
+    ),
+    Choice(
+        name="webhook_urls_method",
+        description="HTTP method for `webhook_urls`.",
+        example="POST",
+        default="POST",
+        values=("POST", "GET"),
+    ),
+    MapOf(
+        name="webhook_retries_policies",
+        description=(
+            "By type of event, the waits before the retries of its webhooks instead of the "
+            "server's; at most five, together at most 60000 ms."
+        ),
+        example={"call.hangup": {"retries_ms": [1000, 2000, 5000]}},
+        key=EVENT_TYPE,
+        high=50,
+        item=Group(
+            name="policy",
+            description="How one type of event is tried again.",
+            fields=(
+                ListOf(
+                    name="retries_ms",
+                    description="Waits in milliseconds.",
+                    required=True,
+                    high=MOST_RETRIES,
+                    item=Integer(
+                        name="wait", description="One wait.", low=0, high=MOST_RETRY_MS
+                    ),
+                ),
+            ),
+        ),
     ),
 )
 
@@ -317,6 +372,7 @@ RECORD_FROM_ANSWER: tuple[Field, ...] = (
         example=100,
         default=0,
         low=0,
+        refuse=errors.bad_record_timeout,
     ),
     Choice(
         name="record_track",
@@ -578,10 +634,10 @@ APPLICATION: tuple[Field, ...] = (
     ),
     Text(
         name="webhook_event_failover_url",
-        description="Where a webhook goes when the first URL fails.",
+        description="Where a webhook goes when the first URL fails; empty or null for nowhere.",
         example="https://failover.example.com/telnyx",
         nullable=True,
-        form=URL,
+        form=URL_OR_EMPTY,
     ),
     Integer(
         name="webhook_timeout_secs",

@@ -17,6 +17,7 @@ TITLES = MappingProxyType(
         "10007": "Unexpected error",
         "10009": "Authentication failed",
         "10010": "Authorization failed",
+        "10011": "Too many requests",
         "10014": "Unsupported media type",
         "10015": "Bad request",
         "10016": "Phone number must be in +E164 format",
@@ -44,6 +45,8 @@ TITLES = MappingProxyType(
         "90030": "Invalid value for service_level",
         "90034": "Call not answered yet",
         "90040": "Audio file could not be used",
+        "90049": "Invalid value for record_timeout_secs",
+        "90057": "Invalid webhook_urls",
         "90102": "Outbound call cannot be answered",
     }
 )
@@ -91,6 +94,12 @@ def out_of_range(field: str, low: int, high: int) -> CallerError:
     return _fault(422, "10033", detail, pointer=pointer_to(field))
 
 
+def bad_record_timeout(field: str, low: int, high: int) -> CallerError:
+    """``record_timeout_secs`` of dial and the like is out of range."""
+    detail = f"The value is outside of allowed range {low} to {high}"
+    return _fault(422, "90049", detail, pointer=pointer_to(field))
+
+
 def min_above_max(low_field: str, high_field: str) -> CallerError:
     """The lower of two bounds that the caller gave is above the upper one."""
     detail = f"The value of '{low_field}' must not be above that of '{high_field}'."
@@ -130,6 +139,18 @@ def invalid_url(field: str) -> CallerError:
     """A URL is not http or https, has no host or is over 2000 characters."""
     detail = f"The '{field}' parameter must be an http or https URL of at most 2000 characters."
     return _fault(422, "10003", detail, pointer=pointer_to(field))
+
+
+def not_event_types(field: str) -> CallerError:
+    """The names of an object are not types of events."""
+    detail = f"The names in '{field}' must be types of webhook events, such as call.hangup."
+    return _fault(422, "90057", detail, pointer=pointer_to(field))
+
+
+def waits_too_long(field: str, most_ms: int) -> CallerError:
+    """The waits of a retry policy are together over ``most_ms``."""
+    detail = f"The delays of one event must not be over {most_ms} ms together."
+    return _fault(422, "10033", detail, pointer=pointer_to(field))
 
 
 def not_e164(field: str) -> CallerError:
@@ -376,6 +397,11 @@ def head_too_large(limit_bytes: int) -> CallerError:
 def range_not_satisfiable(size_bytes: int) -> CallerError:
     """The ``Range`` header asks for nothing that the file has."""
     return _fault(416, "10033", f"The file has {size_bytes} bytes; the range lies outside of it.")
+
+
+def too_many_requests() -> CallerError:
+    """The API key has used up its rate for now."""
+    return _fault(429, "10011", "This API key makes too many requests; wait a little.")
 
 
 def unavailable(detail: str) -> CallerError:

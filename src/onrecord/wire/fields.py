@@ -138,6 +138,8 @@ class Integer(Field):
 
     low: int | None = None
     high: int | None = None
+    refuse: Callable[[str, int, int], CallerError] = errors.out_of_range
+    """Makes the fault of a number that is out of range."""
 
     def parse(self, path: str, value: object) -> int:
         """The number as int."""
@@ -148,7 +150,7 @@ class Integer(Field):
         low = -INT32_MAX - 1 if self.low is None else self.low
         high = INT32_MAX if self.high is None else self.high
         if not low <= value <= high:
-            raise errors.out_of_range(path, low, high)
+            raise self.refuse(path, low, high)
         return value
 
     def constraints(self) -> dict[str, object]:
@@ -211,6 +213,57 @@ class ListOf(Field):
         """``items`` with bounds on their number."""
         schema: dict[str, object] = {"type": "array", "items": self.item.schema()}
         return schema | _present({"minItems": self.low or None, "maxItems": self.high})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOrMore(Field):
+    """One value, or an array of at least one; the item's name is not used."""
+
+    item: Field
+    high: int
+
+    def parse(self, path: str, value: object) -> tuple[Any, ...]:
+        """The items, checked."""
+        if not isinstance(value, list):
+            return (self.item.parse(path, value),)
+        if not 1 <= len(value) <= self.high:
+            raise errors.wrong_count(path, 1, self.high)
+        return tuple(self.item.parse(f"{path}/{at}", item) for at, item in enumerate(value))
+
+    def constraints(self) -> dict[str, object]:
+        """Either form."""
+        item = self.item.constraints()
+        several = {"type": "array", "items": item, "minItems": 1, "maxItems": self.high}
+        return {"anyOf": [item, several]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapOf(Field):
+    """An object whose names the caller chooses within a form; the item's name is not used."""
+
+    key: Form
+    item: Field
+    high: int
+
+    def parse(self, path: str, value: object) -> dict[str, Any]:
+        """The members, checked."""
+        if not isinstance(value, dict):
+            raise errors.wrong_type(path, "object")
+        if len(value) > self.high:
+            raise errors.wrong_count(path, 0, self.high)
+        for name in value:
+            if fault := self.key.check(path, name):
+                raise fault
+        return {name: self.item.parse(f"{path}/{name}", item) for name, item in value.items()}
+
+    def constraints(self) -> dict[str, object]:
+        """``additionalProperties`` with the form of their names."""
+        return {
+            "type": "object",
+            "propertyNames": dict(self.key.schema),
+            "additionalProperties": self.item.constraints(),
+            "maxProperties": self.high,
+        }
 
 
 @dataclass(slots=True)
@@ -355,6 +408,9 @@ DISPLAY_NAME = _form(_DISPLAY_NAME, _must("It may hold letters, digits, blanks a
 ROUTE = _form(_ROUTE, _must("It must be a +E.164 number or the user of a SIP URI."))
 """What the calls to a number or a SIP user are found by."""
 
+EVENT_TYPE = _form(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+", errors.not_event_types, maxLength=64)
+"""A type of webhook event, such as ``call.hangup``."""
+
 _URL_SHAPE = _form(_URL, errors.invalid_url, maxLength=_URL_CHARACTERS)
 
 
@@ -366,3 +422,9 @@ def _check_url(path: str, value: str) -> CallerError | None:
 
 URL = Form(_check_url, _URL_SHAPE.schema)
 """An http or https URL."""
+
+URL_OR_EMPTY = Form(
+    lambda path, value: _check_url(path, value) if value else None,
+    {"anyOf": [dict(_URL_SHAPE.schema), {"maxLength": 0}]},
+)
+"""An http or https URL, or an empty text for none."""

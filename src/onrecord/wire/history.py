@@ -90,10 +90,6 @@ def parse_call_event_filter(query: Mapping[str, str]) -> CallEventFilter:
         elif name == "application_name][contains":
             wanted["application_name"] = _at_least_three(parameter, value)
         elif name in EVENT_FILTERS:
-            if any(member.startswith("occurred_") for member in wanted):
-                raise errors.invalid_filter(
-                    parameter, "Only one bound of occurred_at may be given."
-                )
             bound = name.partition("][")[2]
             wanted[f"occurred_{bound}_ns"] = parse_moment(parameter, value)
         else:

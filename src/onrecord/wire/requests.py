@@ -85,13 +85,13 @@ def parse_client_state_update(body: object) -> ClientStateUpdate:
 
 def parse_answer(body: object) -> Answer:
     """POST …/actions/answer."""
-    values = _read(bodies.ANSWER, body)
+    values = _read_with_webhooks(bodies.ANSWER, body)
     return Answer(
         client_state=values["client_state"],
         command_id=command_id_of(values),
         custom_headers=_headers(values["custom_headers"]),
         send_silence_when_idle=values["send_silence_when_idle"],
-        webhook=_webhook(values) if values["webhook_url"] is not None else None,
+        webhook=_webhook(values),
         record=_record_from_answer(values),
     )
 
@@ -124,7 +124,7 @@ def parse_bridge(body: object) -> Bridge:
 
 def parse_transfer(body: object) -> Transfer:
     """POST …/actions/transfer."""
-    values = _read(bodies.TRANSFER, body)
+    values = _read_with_webhooks(bodies.TRANSFER, body)
     to, digits = split_digits(values["to"])
     return Transfer(
         to=to,
@@ -144,7 +144,7 @@ def parse_transfer(body: object) -> Transfer:
         target_client_state=values["target_leg_client_state"],
         send_digits=values["send_digits_on_answer"] or digits,
         command_id=command_id_of(values),
-        webhook=_webhook(values) if values["webhook_url"] is not None else None,
+        webhook=_webhook(values),
         record=_record_from_answer(values),
     )
 
@@ -159,6 +159,7 @@ def parse_dial(body: object) -> Dial:
     needs_link = any(values[name] for name in _NEEDS_LINK)
     if needs_link and values["link_to"] is None and reading.sound("link_to"):
         reading.add_fault("link_to", errors.missing("link_to"))
+    _check_policies(reading)
     reading.refuse_faults()
     return _dial(values)
 
@@ -211,7 +212,8 @@ def parse_application(body: object, base: Application | None = None) -> Applicat
     return ApplicationFields(
         name=given["application_name"],
         webhook_url=given["webhook_event_url"],
-        webhook_failover_url=given.get("webhook_event_failover_url", kept.webhook_failover_url),
+        webhook_failover_url=given.get("webhook_event_failover_url", kept.webhook_failover_url)
+        or None,
         webhook_timeout_ms=timeout_ms,
         active=given.get("active", kept.active),
         document=_document(kept, given),
@@ -287,6 +289,13 @@ def _read(fields: Sequence[Field], body: object) -> dict[str, Any]:
     return reading.values
 
 
+def _read_with_webhooks(fields: Sequence[Field], body: object) -> dict[str, Any]:
+    reading = read(fields, members_of(body))
+    _check_policies(reading)
+    reading.refuse_faults()
+    return reading.values
+
+
 def _check_transcription(reading: Reading) -> None:
     values = reading.values
     low, high = "transcription_min_speaker_count", "transcription_max_speaker_count"
@@ -319,7 +328,23 @@ def _headers(items: Sequence[dict[str, str]] | None) -> tuple[Header, ...]:
 
 
 def _webhook(values: dict[str, Any]) -> WebhookTarget:
-    return WebhookTarget(url=values["webhook_url"], method=values["webhook_url_method"])
+    policies = values["webhook_retries_policies"] or {}
+    return WebhookTarget(
+        url=values["webhook_url"],
+        method=values["webhook_url_method"],
+        urls=values["webhook_urls"] or {},
+        urls_method=values["webhook_urls_method"],
+        retry_ms={kind: policy["retries_ms"] for kind, policy in policies.items()},
+    )
+
+
+def _check_policies(reading: Reading) -> None:
+    name = "webhook_retries_policies"
+    if not reading.sound(name):
+        return
+    policies = reading.values[name] or {}
+    if any(sum(policy["retries_ms"]) > bodies.MOST_RETRY_MS for policy in policies.values()):
+        reading.add_fault(name, errors.waits_too_long(name, bodies.MOST_RETRY_MS))
 
 
 def _record_from_answer(values: dict[str, Any]) -> RecordingParams | None:

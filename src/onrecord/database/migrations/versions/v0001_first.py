@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.Column("timeout_ms", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("retry_ms", sa.Text(), nullable=True),
         sa.Column("due_ns", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -120,6 +121,7 @@ def upgrade() -> None:
         sa.Column("webhook_url", sa.Text(), nullable=True),
         sa.Column("webhook_failover_url", sa.Text(), nullable=True),
         sa.Column("webhook_method", sa.Text(), nullable=False),
+        sa.Column("webhook_rules", sa.Text(), nullable=True),
         sa.Column("bridged_to", sa.Text(), nullable=True),
         sa.Column("answered_ns", sa.BigInteger(), nullable=True),
         sa.Column("ended_ns", sa.BigInteger(), nullable=True),
