@@ -68,7 +68,7 @@ def short(sender: Sender, network: Network, *, hold: bool = False) -> Callable[[
         found = score(packets, samples, deviations, len(samples))
         whole = len({packet.raw for packet in send(_scaled(sender, scale), Network())})
         arrived = len({packet.raw for packet in packets})
-        return _row(name, seconds, whole, whole - arrived, found, deviations)
+        return _row(name, seconds, (whole, whole - arrived), found, deviations)
 
     return run
 
@@ -82,7 +82,7 @@ def long(ppm: float, network: Network) -> Callable[[str, float], Row]:
         samples, deviations = fold_columns(stream, seconds + 5)
         found = score_columns(stream, samples)
         lost = stream.sent - len(stream.truth)
-        return _row(name, seconds, stream.sent, lost, found, deviations)
+        return _row(name, seconds, (stream.sent, lost), found, deviations)
 
     return run
 
@@ -106,7 +106,7 @@ def _scaled(sender: Sender, scale: float) -> Sender:
 
 
 def _row(
-    name: str, seconds: float, sent: int, lost: int, found: Score, deviations: Deviations
+    name: str, seconds: float, counts: tuple[int, int], found: Score, deviations: Deviations
 ) -> Row:
     off = np.abs(found.errors) / 8
     report = make_report(
@@ -115,8 +115,7 @@ def _row(
     return Row(
         name,
         seconds,
-        sent,
-        lost,
+        *counts,
         deviations.lost,
         found.missing,
         float(np.median(off)),
@@ -174,7 +173,7 @@ def table(rows: list[Row]) -> str:
         found = row.deviations
         figures = (row.sent, row.lost, row.counted, row.missing)
         off = (f"{row.median_ms:.1f}", f"{row.worst_ms:.1f}")
-        measured = (f"{found.concealed_ms:.0f}", f"{found.drift_ppm:.0f}", f"{found.jitter_ms:.1f}")
+        measured = (round(found.concealed_ms), round(found.drift_ppm), f"{found.jitter_ms:.1f}")
         lines.append((row.name, *figures, *off, *measured, row.mos))
     return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
 

@@ -129,6 +129,7 @@ EXAMPLES: Mapping[str, Any] = {
     "detail": "(what is in the way)",
     "parameter": "page[size]",
     "limit_bytes": 1_000_000,
+    "most_ms": 60000,
     "size_bytes": 960_044,
 }
 """What the errors' functions are called with, by the name of the argument."""

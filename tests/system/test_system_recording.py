@@ -197,22 +197,27 @@ async def test_a_command_id_is_carried_out_once(
     assert [one.type for one in receiver.arrived].count("call.recording.saved") == 1
 
 
+FRAMES = 20
+"""In 0.4 s of tone."""
+
+
 async def test_hold_and_back_keeps_the_recording_aligned(
     sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver, application: str, tmp_path: Path
 ) -> None:
     async with TestPhone("ann", silence=False) as ann:
         token = await answered(sdk, server, receiver, ann)
         await sdk.calls.actions.start_recording(token, format="wav", channels="single")
-        began = asyncio.get_running_loop().time()
         await ann.play(tone(440, 0.4))
+        first_ns = ann.stream.sent_ns[-FRAMES]
         await ann.hold()
         await asyncio.sleep(0.5)
         await ann.hold(MediaDirection.SENDRECV)
-        second_ms = 1000 * (asyncio.get_running_loop().time() - began)
         await ann.play(tone(700, 0.4))
+        second_ns = ann.stream.sent_ns[-FRAMES]
         await ann.hangup()
     saved = await told(receiver, "call.recording.saved")
     samples, _ = read_bytes(await saved_file(saved, "wav"), tmp_path, "wav")
     assert 340 <= tone_ms(samples[:, 0], 440) <= 440
     assert 340 <= tone_ms(samples[:, 0], 700) <= 440
-    assert abs(onset_ms(samples[:, 0], 700) - second_ms) < 60
+    apart_ms = onset_ms(samples[:, 0], 700) - onset_ms(samples[:, 0], 440)
+    assert abs(apart_ms - (second_ns - first_ns) / 1e6) < 60

@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import telnyx
-import telnyx.lib.webhooks_ed25519  # what the SDK verifies with
 from nacl.signing import VerifyKey
 
 from onrecord.webhooks import Signer

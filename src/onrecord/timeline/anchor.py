@@ -43,6 +43,8 @@ AUDIBLE_STEP = 2 * SKEW_STEP
 """A larger step is no skew but a late start: it is made at once, not where it is quiet."""
 ENOUGH_DRIFT = 60_000 * SAMPLES_PER_MS
 """How far apart two windows are whose delays are compared."""
+ENOUGH_DELAYS = 250
+"""How many packets a window needs for its least delay to be a measure."""
 FORMER_KEPT = 4
 SEGMENTS_KEPT = 64
 
@@ -246,7 +248,8 @@ class Anchor:
         """Take out what the sender's clock has gone away by, if it is enough."""
         rows = newest + np.flatnonzero(run.placed[newest:])
         residual = run.delay[rows] - anchors[rows]
-        self._measure(int(run.media[rows[-1]]), int(run.delay[rows].min()))
+        if len(rows) >= ENOUGH_DELAYS:
+            self._measure(int(run.media[rows[-1]]), int(run.delay[rows].min()))
         shift = self._skew(residual, int(run.samples[rows].sum()))
         if self._value is None or not shift:
             return
