@@ -96,7 +96,7 @@ def out_of_range(field: str, low: int, high: int) -> CallerError:
 
 def bad_record_timeout(field: str, low: int, high: int) -> CallerError:
     """``record_timeout_secs`` of dial and the like is out of range."""
-    detail = f"The value is outside of allowed range {low} to {high}"
+    detail = f"The value is outside of allowed range {low} to {high}."
     return _fault(422, "90049", detail, pointer=pointer_to(field))
 
 
