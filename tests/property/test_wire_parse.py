@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from onrecord.calls.records import RecordingFilter
 from onrecord.core.errors import CallerError
-from onrecord.wire import bodies, requests
+from onrecord.wire import bodies, requests, resource_bodies
 from onrecord.wire.body import parse_json
 from onrecord.wire.errors import error_body
 from onrecord.wire.fields import Choice, Field
@@ -29,8 +29,8 @@ PARSERS = {
     "bridge": (requests.parse_bridge, bodies.BRIDGE),
     "transfer": (requests.parse_transfer, bodies.TRANSFER),
     "dial": (requests.parse_dial, bodies.DIAL),
-    "application": (requests.parse_application, bodies.APPLICATION),
-    "recording_ids": (requests.parse_recording_ids, bodies.RECORDING_IDS),
+    "application": (requests.parse_application, resource_bodies.APPLICATION),
+    "recording_ids": (requests.parse_recording_ids, resource_bodies.RECORDING_IDS),
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=50),

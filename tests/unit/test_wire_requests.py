@@ -200,7 +200,7 @@ def test_answer_faults():
         ("10003", "/webhook_url"),
         ("10032", "/record"),
         ("10033", "/record_max_length"),
-        ("10033", "/record_timeout_secs"),
+        ("90049", "/record_timeout_secs"),
     ]
 
 

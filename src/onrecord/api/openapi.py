@@ -8,7 +8,7 @@ from onrecord.api import history_paths, schemas, sounds
 from onrecord.api import operations as ops
 from onrecord.api.schemas import Schema, ref
 from onrecord.api.sounds import RULES
-from onrecord.wire import bodies, errors, queries, storage
+from onrecord.wire import bodies, errors, queries, resource_bodies, storage
 from onrecord.wire.fields import ROUTE, Field, object_schema
 from onrecord.wire.resources import APPLICATION_DEFAULTS, INBOUND_DEFAULTS, OUTBOUND_DEFAULTS
 
@@ -158,9 +158,11 @@ def _component_schemas() -> Schema:
         "PublicKey": schemas.PUBLIC_KEY,
         "PaginationMeta": schemas.META,
         "DialRequest": object_schema(bodies.DIAL, "Dial"),
-        "ApplicationRequest": object_schema(bodies.APPLICATION, "Application"),
-        "PhoneNumberRequest": object_schema(bodies.PHONE_NUMBER, "Phone number"),
-        "DeleteRecordingsRequest": object_schema(bodies.RECORDING_IDS, "Delete recordings"),
+        "ApplicationRequest": object_schema(resource_bodies.APPLICATION, "Application"),
+        "PhoneNumberRequest": object_schema(resource_bodies.PHONE_NUMBER, "Phone number"),
+        "DeleteRecordingsRequest": object_schema(
+            resource_bodies.RECORDING_IDS, "Delete recordings"
+        ),
     }
     for operation_id, summary, fields, *_ in _COMMANDS.values():
         named[f"{operation_id}Request"] = object_schema(fields, summary) | RULES.get(
@@ -173,7 +175,7 @@ def _component_schemas() -> Schema:
 
 def _application() -> Schema:
     """The request's members, all present, with what the server adds."""
-    asked = object_schema(bodies.APPLICATION)
+    asked = object_schema(resource_bodies.APPLICATION)
     members: Schema = dict(asked["properties"])  # type: ignore[call-overload]  # a JSON object
     for name in ("inbound", "outbound"):
         members[name] = dict(members[name]) | {"description": "Kept settings."}

@@ -37,7 +37,8 @@ class Meter:
         peak = max(int(samples.max()), -int(samples.min()))
         self._peak = max(self._peak, peak)
         if peak >= _CLIPPED:
-            self._clipped += int(np.count_nonzero(np.abs(samples.astype(np.int32)) >= _CLIPPED))
+            loud = np.count_nonzero(samples >= _CLIPPED) + np.count_nonzero(samples <= -_CLIPPED)
+            self._clipped += int(loud)
         wide = samples.astype(np.float32)
         self._energy += float(np.dot(wide, wide))
         self._samples += len(samples)

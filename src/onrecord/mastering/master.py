@@ -158,6 +158,8 @@ class _Take:
         channels = 2 if len(self._numbers) == 2 and header.channels == "dual" else 1
         self._meters = tuple(Meter() for _ in range(channels))
         self._samples = 0
+        self.outgrown = False
+        """The file's rate is not fixed, and below that of the audio."""
         self._whole = WholeFile(target)
         self._sink = _sink(header, self._whole, channels, rate)
         trims = trimmer is not None and header.trim == TRIM_SILENCE
@@ -167,11 +169,6 @@ class _Take:
     def best_rate(self) -> int:
         """What the audio so far is worth."""
         return self._timeline.best_rate
-
-    @property
-    def outgrown(self) -> bool:
-        """The file's rate is not fixed, and below that of the audio."""
-        return not self._header.sample_rate and self.best_rate > self._rate
 
     def add(self, record: Record) -> None:
         """Take in the next record."""
@@ -196,6 +193,7 @@ class _Take:
     def end(self) -> None:
         """Take in that no record comes any more."""
         self._pour(self._timeline.finish())
+        self._compare()
 
     def finish(self, *, torn: bool) -> Mastered:
         """Write what is left and give the file its name."""
@@ -240,12 +238,18 @@ class _Take:
 
     def _pour(self, blocks: Iterable[Block]) -> None:
         """Write all blocks, as many channels as there are meters."""
+        block = None
         for block in blocks:
             shaped = block if len(block) == len(self._meters) else _mixed(block)
             if self._rough is None:
                 self._write(shaped)
             else:
                 self._rough.write(shaped)
+        if block is not None:
+            self._compare()
+
+    def _compare(self) -> None:
+        self.outgrown = not self._header.sample_rate and self.best_rate > self._rate
 
     def _write(self, block: Block) -> None:
         for meter, row in zip(self._meters, block, strict=True):

@@ -234,7 +234,7 @@ def _decode_packets(track: int, body: memoryview) -> Packets | None:
     if rows_at + n * pitch != len(body):
         return None
     size = np.frombuffer(body, np.dtype("<u2"), n, sizes_at)
-    if n and int(size.max()) > pitch:
+    if n and int(np.maximum.reduce(size)) > pitch:
         return None
     arrival = np.frombuffer(body, np.dtype("<i8"), n, _COUNTS.size)
     data = np.frombuffer(body, np.uint8, n * pitch, rows_at).reshape(n, pitch)

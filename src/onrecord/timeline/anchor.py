@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onrecord.timeline.deviations import Cause, Tally
-from onrecord.timeline.sequence import Integers
+from onrecord.timeline.sequence import Integers, steps
 
 SAMPLES_PER_MS = 8
 JUMP = 200 * SAMPLES_PER_MS
@@ -157,11 +157,11 @@ class Anchor:
         tail = self._tail
         if tail is None:
             tail = _Tail(int(run.order[0]) - 1, int(run.media[0]) + 1, 0, int(run.delay[0]))
-        expected = np.diff(run.order, prepend=tail.order)
+        expected = steps(run.order, tail.order)
         expected[1:] *= run.samples[:-1]
         expected[0] *= tail.samples
-        broken = np.diff(run.media, prepend=tail.media) != expected
-        stalled = np.diff(run.delay, prepend=tail.delay) > JUMP
+        broken = steps(run.media, tail.media) != expected
+        stalled = steps(run.delay, tail.delay) > JUMP
         renewed = self._renewals(run, resumed)
         wanted = np.flatnonzero(broken | stalled | renewed)
         heard = np.flatnonzero(run.placed)

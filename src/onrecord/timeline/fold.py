@@ -214,7 +214,7 @@ class Timeline:
         blocks: list[Block] = []
         while len(arrival_ns):
             edge_ns = self.start_ns + self._edge * NS_PER_SAMPLE
-            latest_ns = int(arrival_ns.max())
+            latest_ns = int(np.maximum.reduce(arrival_ns))
             part = _Part(arrival_ns, size, data, latest_ns)
             if latest_ns < edge_ns:
                 self._store(track, part)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onrecord.timeline.payloads import L16_8, TICKS_PER_UNIT
-from onrecord.timeline.sequence import Integers
+from onrecord.timeline.sequence import Integers, steps
 
 
 class _Stretch(NamedTuple):
@@ -67,7 +67,7 @@ class MediaTime:
     ) -> Integers:
         media = np.zeros(len(order), np.int64)
         stretch = self._stretch
-        changes = np.flatnonzero(np.diff(clock, prepend=stretch.ticks_per_unit))
+        changes = np.flatnonzero(steps(clock, stretch.ticks_per_unit))
         for first, end in itertools.pairwise(sorted({0, *changes.tolist(), len(order)})):
             if int(clock[first]) != stretch.ticks_per_unit:
                 before = self._last

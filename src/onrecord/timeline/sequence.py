@@ -1,6 +1,6 @@
 """Sequence numbers and timestamps without their wraps, and which packets are repeats (RFC 3550 §A.1)."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ EPOCH = 1 << 20
 """How far a new start moves the order on: more than what a late packet can go back."""
 
 Integers = NDArray[np.int64]
+Number = TypeVar("Number", bound=np.integer)
 
 
 class Point(NamedTuple):
@@ -40,6 +41,17 @@ class Unwrapped(NamedTuple):
     """Each packet comes after all before it: there are no repeats and no late ones."""
 
 
+def steps(values: NDArray[Number], before: int) -> NDArray[Number]:
+    """The difference of each value from the one before it, of the first from ``before``; same shape.
+
+    As ``np.diff`` with ``prepend`` does it, in a tenth of the time for some hundred values.
+    """
+    made = np.empty_like(values)
+    np.subtract(values[1:], values[:-1], out=made[1:])
+    made[:1] = values[:1] - values.dtype.type(before)
+    return made
+
+
 def unwrap(
     sequence: NDArray[np.uint16], timestamp: NDArray[np.uint32], last: Point | None
 ) -> Unwrapped:
@@ -55,10 +67,8 @@ def unwrap(
     """
     if last is None:
         last = Point(int(sequence[0]) - 1 & 0xFFFF, int(timestamp[0]), 0, 0)
-    steps = np.diff(sequence, prepend=np.uint16(last.sequence))
-    step = steps.view(np.int16).astype(np.int64)
-    media_steps = np.diff(timestamp, prepend=np.uint32(last.timestamp))
-    media_step = media_steps.view(np.int32).astype(np.int64)
+    step = steps(sequence, last.sequence).view(np.int16).astype(np.int64)
+    media_step = steps(timestamp, last.timestamp).view(np.int32).astype(np.int64)
     in_order = bool(step.min() > 0 and step.max() <= MAX_DROPOUT)
     if not in_order:
         step = np.where(_starts_anew(step, media_step), EPOCH, step)

@@ -24,7 +24,7 @@ from onrecord.timeline.payloads import (
     units_of,
 )
 from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Coded, Payloads, Samples
-from onrecord.timeline.sequence import EPOCH, Integers, Point, first_of_each, unwrap
+from onrecord.timeline.sequence import EPOCH, Integers, Point, first_of_each, steps, unwrap
 
 STREAMS_KEPT = 8
 """Sources of one track that are remembered; a ninth takes the place of the oldest."""
@@ -82,6 +82,13 @@ class _Before(NamedTuple):
     media: int
     units: int
     kind: int
+
+    @classmethod
+    def first_of(cls, numbered: _Numbered, media: Integers, kind: NDArray[np.uint8]) -> "_Before":
+        """What seems to come before the first packet of a stream."""
+        first = (numbered.order, numbered.rank, media, kind)
+        order, rank, at, codec = (int(column[0]) for column in first)
+        return cls(order - 1, rank - 1, at, 0, codec)
 
 
 class _Stream:
@@ -274,19 +281,21 @@ class Track:
         if not len(order):
             return
         top = int(order[0]) - 1 if stream.top is None else stream.top
-        new = order > top
-        steps = np.diff(order[new], prepend=top) - 1
-        steps[steps >= EPOCH // 2] = 0
-        self._forgive(arrival[new], steps)
-        self.tally.lost += int(steps.sum()) - (len(order) - int(new.sum()))
-        self.tally.bursts += int(np.count_nonzero(steps))
         stream.top = max(top, int(order[-1]))
+        if int(order[0]) == top + 1 and int(order[-1]) == top + len(order):
+            return
+        new = order > top
+        missing = steps(order[new], top) - 1
+        missing[missing >= EPOCH // 2] = 0
+        self._forgive(arrival[new], missing)
+        self.tally.lost += int(missing.sum()) - (len(order) - int(new.sum()))
+        self.tally.bursts += int(np.count_nonzero(missing))
 
-    def _forgive(self, arrival: Integers, steps: Integers) -> None:
+    def _forgive(self, arrival: Integers, missing: Integers) -> None:
         """What was sent during a pause was left out on purpose."""
         for _, end in self._moments.pauses:
-            if end is not None and len(steps) and arrival[0] - JUMP <= end <= arrival[-1]:
-                steps[int(np.argmax(arrival >= end))] = 0
+            if end is not None and len(missing) and arrival[0] - JUMP <= end <= arrival[-1]:
+                missing[int(np.argmax(arrival >= end))] = 0
 
     def _write(
         self, stream: _Stream, columns: _Columns, numbered: _Numbered, payloads: Payloads
@@ -353,61 +362,72 @@ class Track:
     ) -> None:
         """Look at what lies between the packets of a run that were placed: gaps, losses, codecs."""
         before, kind, units = stream.before, columns.kind, columns.units
-        opening = before is None
-        if before is None:
-            before = _Before(
-                int(numbered.order[0]) - 1,
-                int(numbered.rank[0]) - 1,
-                int(media[0]),
-                0,
-                int(kind[0]),
-            )
         ends = place + units
-        begin = np.maximum.accumulate(np.concatenate([[self._reach], ends[:-1]]))
-        earlier = np.concatenate([[before.units], units[:-1]])
-        lost = np.diff(numbered.order, prepend=before.order)
-        lost -= np.diff(numbered.rank, prepend=before.rank)
-        lost[lost >= EPOCH // 2] = 0
-        missing = np.diff(media, prepend=before.media) - earlier
-        steps = Steps(
-            begin,
-            place - begin,
-            lost,
-            np.diff(kind, prepend=np.uint8(before.kind)) != 0,
-            missing <= 0,
-        )
-        self.gaps.observe(steps, first_of_source=opening)
-        self._conceal(steps, earlier, kind)
         self._measure(columns.arrival - media)
-        for row in {*([0] if opening else []), *np.flatnonzero(steps.new_kind).tolist()}:
-            self.tally.uses(int(place[row]), NAMES[kind[row]])
+        if before is None or not self._follows(before, numbered.order, kind, place, ends):
+            opening = before is None
+            if before is None:
+                before = _Before.first_of(numbered, media, kind)
+            found = self._steps(before, columns, numbered, place, media)
+            self.gaps.observe(found, first_of_source=opening)
+            self._conceal(found, before.units, columns)
+            for row in {*([0] if opening else []), *np.flatnonzero(found.new_kind).tolist()}:
+                self.tally.uses(int(place[row]), NAMES[kind[row]])
         self._reach = max(self._reach, int(ends.max()))
-        stream.before = _Before(
-            int(numbered.order[-1]),
-            int(numbered.rank[-1]),
-            int(media[-1]),
-            int(units[-1]),
-            int(kind[-1]),
+        numbers = (numbered.order, numbered.rank, media, units, kind)
+        stream.before = _Before(*(int(column[-1]) for column in numbers))
+
+    def _follows(
+        self,
+        before: _Before,
+        order: Integers,
+        kind: NDArray[np.uint8],
+        place: Integers,
+        ends: Integers,
+    ) -> bool:
+        """Nothing lies between these packets, or between them and the one before: most often so."""
+        return (
+            int(order[-1]) == before.order + len(order)
+            and int(place[0]) <= self._reach
+            and int(kind.min()) == int(kind.max()) == before.kind
+            and np.array_equal(place[1:], ends[:-1])
         )
 
-    def _conceal(self, steps: Steps, earlier: Integers, kind: NDArray[np.uint8]) -> None:
+    def _steps(
+        self,
+        before: _Before,
+        columns: _Columns,
+        numbered: _Numbered,
+        place: Integers,
+        media: Integers,
+    ) -> Steps:
+        ends = place + columns.units
+        begin = np.maximum.accumulate(np.concatenate([[self._reach], ends[:-1]]))
+        lost = steps(numbered.order, before.order) - steps(numbered.rank, before.rank)
+        lost[lost >= EPOCH // 2] = 0
+        between = steps(media, before.media) - _shifted(columns.units, before.units)
+        new_kind = steps(columns.kind, before.kind) != 0
+        return Steps(begin, place - begin, lost, new_kind, between <= 0)
+
+    def _conceal(self, found: Steps, units_before: int, columns: _Columns) -> None:
         """Fill the gaps that are short losses and nothing else."""
-        short = (steps.lost > 0) & (steps.units > 0) & (steps.units <= LONGEST)
-        short &= steps.units <= steps.lost * earlier + 1
+        short = (found.lost > 0) & (found.units > 0) & (found.units <= LONGEST)
+        short &= found.units <= found.lost * _shifted(columns.units, units_before) + 1
         if not short.any():
             return
         for row in np.flatnonzero(short).tolist():
-            begin = int(steps.begin[row])
+            begin = int(found.begin[row])
             if self._moments.paused(begin - LONGEST, begin + LONGEST):
                 short[row] = False
-        for factor in np.unique(SAMPLES_PER_UNIT[kind[short]]).tolist():
-            rows = short & (SAMPLES_PER_UNIT[kind] == factor)
+        factors = SAMPLES_PER_UNIT[columns.kind]
+        for factor in np.unique(factors[short]).tolist():
+            rows = short & (factors == factor)
             canvas = self._canvas(factor)
-            self.tally.concealed += conceal(canvas, steps.begin[rows], steps.units[rows])
+            self.tally.concealed += conceal(canvas, found.begin[rows], found.units[rows])
 
     def _measure(self, delay: Integers) -> None:
         """Jitter: how delays of packets that follow on one another differ."""
-        changes = np.abs(np.diff(delay))
+        changes = np.abs(delay[1:] - delay[:-1])
         near = changes <= JUMP
         if not near.all():
             changes = changes[near]
@@ -419,6 +439,11 @@ class Track:
         old = [i for i, (moment, _) in enumerate(self._kinds) if moment <= cut]
         del self._kinds[: old[-1] if old else 0]
         del self._resumed[:-RESUMPTIONS_KEPT]
+
+
+def _shifted(values: Integers, before: int) -> Integers:
+    """The value before each, for the first one ``before``."""
+    return np.concatenate([[before], values[:-1]])
 
 
 def _rows_of(chosen: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:

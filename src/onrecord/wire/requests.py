@@ -25,7 +25,7 @@ from onrecord.calls.commands import (
 )
 from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
-from onrecord.wire import bodies, errors
+from onrecord.wire import bodies, errors, resource_bodies
 from onrecord.wire.fields import ADDRESS, ROUTE, SENT_ON_ANSWER, Field, Reading, read
 from onrecord.wire.languages import ENGLISH
 
@@ -91,7 +91,7 @@ def parse_answer(body: object) -> Answer:
         command_id=command_id_of(values),
         custom_headers=_headers(values["custom_headers"]),
         send_silence_when_idle=values["send_silence_when_idle"],
-        webhook=_webhook(values),
+        webhook=_webhook_given(values),
         record=_record_from_answer(values),
     )
 
@@ -144,7 +144,7 @@ def parse_transfer(body: object) -> Transfer:
         target_client_state=values["target_leg_client_state"],
         send_digits=values["send_digits_on_answer"] or digits,
         command_id=command_id_of(values),
-        webhook=_webhook(values),
+        webhook=_webhook_given(values),
         record=_record_from_answer(values),
     )
 
@@ -202,7 +202,7 @@ def split_digits(to: str) -> tuple[str, str]:
 
 def parse_application(body: object, base: Application | None = None) -> ApplicationFields:
     """POST (``base`` None) and PATCH of an application: what is absent keeps the value of ``base``."""
-    reading = read(bodies.APPLICATION, members_of(body))
+    reading = read(resource_bodies.APPLICATION, members_of(body))
     reading.refuse_faults()
     given = {name: reading.values[name] for name in reading.given}
     kept = _kept(base) if base else ApplicationFields(name="", webhook_url="")
@@ -262,13 +262,13 @@ def parse_number(address: str, body: object) -> tuple[str, ApplicationId]:
         raise errors.bad_length(path, 1, 128)
     if fault := ROUTE.check(path, address):
         raise fault
-    values = _read(bodies.PHONE_NUMBER, body)
+    values = _read(resource_bodies.PHONE_NUMBER, body)
     return address, ApplicationId(values["connection_id"])
 
 
 def parse_recording_ids(body: object) -> tuple[RecordingId, ...]:
     """POST /v2/recordings/actions/delete."""
-    values = _read(bodies.RECORDING_IDS, body)
+    values = _read(resource_bodies.RECORDING_IDS, body)
     return tuple(RecordingId(item.lower()) for item in values["ids"])
 
 
@@ -336,6 +336,12 @@ def _webhook(values: dict[str, Any]) -> WebhookTarget:
         urls_method=values["webhook_urls_method"],
         retry_ms={kind: policy["retries_ms"] for kind, policy in policies.items()},
     )
+
+
+def _webhook_given(values: dict[str, Any]) -> WebhookTarget | None:
+    """None where the command leaves the webhooks of the call as they are."""
+    target = _webhook(values)
+    return target if target.url or target.urls or target.retry_ms else None
 
 
 def _check_policies(reading: Reading) -> None:
