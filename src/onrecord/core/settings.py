@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -157,6 +157,12 @@ class Settings(BaseSettings):
     beep_hz: int = Field(1400, ge=100, le=3400, description="Tone of record_start's ``play_beep``.")
     beep_ms: int = Field(300, ge=20, le=5000, description="How long that beep is.")
     beep_dbfs: float = Field(-12.0, ge=-60, le=0, description="Its peak level, dB of full scale.")
+    pause_mode: Literal["absent", "silence"] = Field(
+        "absent", description="What a pause is in the file: left out, or silence of its length."
+    )
+    file_sample_rate: Literal[0, 8000, 16000, 48000] = Field(
+        0, description="Sample rate of recordings, Hz; 0 takes that of the best codec heard."
+    )
     playback_max_bytes: int = Field(
         20_000_000, ge=1024, description="Largest file that playback_start takes."
     )

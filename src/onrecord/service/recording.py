@@ -310,4 +310,6 @@ def _spool_header(live: LiveLeg, planned: PlannedRecording, edges: Edges) -> Spo
         trim=params.trim,
         timeout_secs=params.timeout_secs,
         custom_file_name=params.custom_file_name,
+        pause_mode=edges.settings.pause_mode,
+        sample_rate=edges.settings.file_sample_rate,
     )
