@@ -20,7 +20,7 @@ from onrecord.spool.format import INBOUND, OUTBOUND, encode_fact, encode_packets
 from onrecord.spool.header import SpoolHeader
 from onrecord.spool.writer import SpoolWriter, create_spool
 
-SECS = 10
+SECS = 20
 FOLD_PACKETS = 5
 FOLDS = SECS * 10
 
@@ -50,35 +50,47 @@ def _record(who: int, fold: int, payload: list[bytes], start: int) -> bytes:
 
 
 def measure(recordings: int) -> None:
-    inbound, outbound = records()
-    now = time.monotonic_ns()
     following = Following()
     with tempfile.TemporaryDirectory() as folder:
-        writers = []
-        for number in range(recordings):
-            name = f"r{number}"
-            path = Path(folder) / name
-            ids = (RecordingId(name), LegId(name), CallControlId(name), NodeId("n1"))
-            header = SpoolHeader(*ids, "wav", "dual", "both", "inbound", now, now, "bench")
-            create_spool(path, header)
-            writers.append(SpoolWriter(path))
-            writers[-1].append(encode_fact("start", now, {}))
-            following.listen(name, path, 30, "both")
-        list(following.turn(now))
-        spent, began, longest = 0.0, time.monotonic(), 0.0
-        for fold in range(FOLDS):
-            for writer in writers:
-                writer.append(inbound[fold] + outbound[fold])
-            for _ in range(2):
-                cpu = time.process_time()
-                list(following.turn(time.monotonic_ns()))
-                turn = time.process_time() - cpu
-                spent, longest = spent + turn, max(longest, turn)
-            time.sleep(max(0, began + (fold + 1) * 2 * POLL_SECS - time.monotonic()))
-        share = 100 * spent / SECS
-        print(
-            f"{recordings} dual recordings: {share:.1f} % of one core, longest turn {1000 * longest:.0f} ms"
-        )
+        writers = {f"r{number}": _spool(Path(folder), f"r{number}") for number in range(recordings)}
+        inbound, outbound = records()
+        now = time.monotonic_ns()
+        for name, writer in writers.items():
+            writer.append(encode_fact("start", now, {}))
+            following.listen(name, Path(folder) / name, 30, "both")
+        list(following.turn())
+        spent, late = _listened(following, list(writers.values()), inbound, outbound)
+        for writer in writers.values():
+            writer.close()
+    share = 100 * spent / SECS
+    print(f"{recordings} dual recordings: {share:.1f} % of one core, late by at most {late:.1f} s")
+
+
+def _spool(folder: Path, name: str) -> SpoolWriter:
+    ids = (RecordingId(name), LegId(name), CallControlId(name), NodeId("n1"))
+    begun = time.monotonic_ns()
+    header = SpoolHeader(*ids, "wav", "dual", "both", "inbound", begun, begun, "bench")
+    create_spool(folder / name, header)
+    return SpoolWriter(folder / name)
+
+
+def _listened(
+    following: Following, writers: list[SpoolWriter], inbound: list[bytes], outbound: list[bytes]
+) -> tuple[float, float]:
+    """CPU seconds of the listening, and the longest backlog, while the spools grow."""
+    spent, late, began = 0.0, 0.0, time.monotonic()
+    for fold in range(FOLDS):
+        for writer in writers:
+            writer.append(inbound[fold] + outbound[fold])
+        end = began + (fold + 1) * 2 * POLL_SECS
+        while (now := time.monotonic()) < end:
+            cpu = time.process_time()
+            list(following.turn())
+            spent += time.process_time() - cpu
+            late = max(late, following.backlog_secs)
+            if not following.more:
+                time.sleep(max(0, min(end, now + POLL_SECS) - time.monotonic()))
+    return spent, late
 
 
 if __name__ == "__main__":

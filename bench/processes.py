@@ -37,6 +37,12 @@ def memory(pid: int) -> Memory:
     return Memory(sizes["Rss"], sizes["Pss"])
 
 
+def most_memory(pid: int) -> int:
+    """The most resident memory that a process has had so far, kilobytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
 def descendants(pid: int) -> list[int]:
     """Every process below ``pid``, parents first; none for one that has ended."""
     found = []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from running import Receiver, RunningServer, running
+from s3_server import S3Server
 
 # Each xdist worker takes its own block of RTP ports, each server of a worker its own part of it.
 _PORTS_PER_SERVER = 400
@@ -32,6 +33,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def receiver() -> Iterator[Receiver]:
     """A webhook receiver."""
     made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def s3() -> Iterator[S3Server]:
+    """A server that speaks S3, with one bucket."""
+    made = S3Server()
     yield made
     made.close()
 

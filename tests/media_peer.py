@@ -1,5 +1,7 @@
 """What the tests of the media plane share: a peer with real sockets, and what a spool holds."""
 
+import asyncio
+import contextlib
 import random
 import select
 import socket
@@ -129,3 +131,29 @@ class Spooled:
     @property
     def kinds(self) -> list[str]:
         return [fact.kind for fact in self.facts]
+
+
+@contextlib.asynccontextmanager
+async def plane(tmp_path: Path, **given):
+    """A media plane that is started, with a process of its own."""
+    made = MediaPlane(settings(tmp_path, **given))
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def connected(plane: MediaPlane, leg: LegId, peer: Peer, **given) -> RtpAddress:
+    """Where the leg takes packets, which it has from ``peer``."""
+    address = await plane.open_leg(leg)
+    await plane.connect_leg(leg, peer.media(**given))
+    return address
+
+
+async def heard(plane: MediaPlane, leg: LegId, packets: int) -> None:
+    """Wait until the leg has taken in so many packets."""
+    deadline = time.monotonic() + 3
+    while (count := (await plane.leg_stats(leg)).packets_received) < packets:
+        assert time.monotonic() < deadline, f"{count} of {packets} packets arrived"
+        await asyncio.sleep(0.01)

@@ -26,6 +26,7 @@ from onrecord.service.delivery import Delivery
 from onrecord.service.destinations import Destinations
 from onrecord.service.edges import Edges
 from onrecord.service.finishing import Finishing
+from onrecord.service.moving import Moving
 from onrecord.service.recordings import Recordings
 from onrecord.service.registry import Registry
 from onrecord.service.spools import Spools
@@ -34,6 +35,7 @@ from onrecord.service.vault import Vault
 from onrecord.sip.backend import Answered, Ended, IncomingCall
 from onrecord.storage.buckets import Buckets
 from onrecord.webhooks import policy
+from reported import gappy
 
 OFFER = (
     "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
@@ -72,12 +74,14 @@ class ScriptedMedia:
     silenced: list = field(default_factory=list)
     pressed: list = field(default_factory=list)
     beeps: list = field(default_factory=list)
+    overlaid: list = field(default_factory=list)
+    deaf: set = field(default_factory=set)
 
     def _check(self, what):
         if self.fails == what:
             raise ConnectionError(f"{what}: the media process is gone")
 
-    async def open_leg(self, leg):
+    async def open_leg(self, leg, *, may_transcode=False):
         self._check("open_leg")
         if leg not in self.legs:
             if len(self.legs) >= self.ports:
@@ -99,8 +103,9 @@ class ScriptedMedia:
         self._check("close_leg")
         return LegStats(packets_received=50, packets_sent=49)
 
-    async def bridge(self, first, second):
+    async def bridge(self, first, second, *, deaf_to_digits=()):
         self._check("bridge")
+        self.deaf = set(deaf_to_digits)
         assert self.legs[first]
         assert self.legs[second]
         self.bridges.add(frozenset((first, second)))
@@ -108,8 +113,9 @@ class ScriptedMedia:
     async def unbridge(self, leg):
         self.bridges = {pair for pair in self.bridges if leg not in pair}
 
-    async def play(self, leg, playback, clip, loops):
+    async def play(self, leg, playback, clip, loops, *, overlay=False):
         self._check("play")
+        self.overlaid += [playback] * overlay
         assert self.legs[leg], "the leg has audio"
         self.played.append((leg, playback, clip, loops))
 
@@ -168,12 +174,14 @@ class ScriptedPrompts:
     files: dict = field(default_factory=dict)
     gates: dict = field(default_factory=dict)
     discarded: list = field(default_factory=list)
+    loaded: list = field(default_factory=list)
     speaks: bool = True
 
     def plays(self, content):
         return content.startswith(b"RIFF")
 
     async def load(self, source):
+        self.loaded.append(source)
         key = getattr(source, "url", None) or getattr(source, "name", None)
         if key in self.gates:
             await self.gates[key].wait()
@@ -275,6 +283,9 @@ class FolderStorage:
     async def delete(self, key):
         (self.folder / key).unlink(missing_ok=True)
 
+    def path(self, key):
+        return self.folder / key
+
     def link(self, key, now_ns):
         return f"http://files/{key}?expires={now_ns}"
 
@@ -290,6 +301,7 @@ class CopyMastering:
             started_utc_ns=5_000_000_000,
             ended_utc_ns=6_000_000_000,
             trimmed=None,
+            report=gappy(),
         )
 
 
@@ -330,6 +342,9 @@ class JobTable:
 
     def enqueue_delivery(self, connection, event_id, number, delay_secs):
         self._put(connection, "deliver", event_id, number, delay_secs)
+
+    def enqueue_move(self, connection, node, recording_id, since_ns, delay_secs):
+        self._put(connection, "move", recording_id, since_ns, delay_secs)
 
     def enqueue_transcription(self, connection, node, transcription_id):
         self._put(connection, "transcribe", transcription_id, None, 0.0)
@@ -422,6 +437,14 @@ class Bench:
             clock=clock,
             transcriptions=self.transcription_files,
         )
+        self.moving = Moving(
+            store=self.database,
+            storage=self.storage,
+            destinations=self.destinations,
+            delivery=self.delivery,
+            announcements=self.announcements,
+            clock=clock,
+        )
         self.applications = Applications(self.database, clock)
 
     async def start(self):
@@ -471,6 +494,11 @@ class Bench:
     async def finish_all(self):
         for recording_id, _, _ in self.jobs.all("finish"):
             await self.finishing.finish(recording_id)
+        await self.settle()
+
+    async def move_all(self):
+        for recording_id, *_ in self.jobs.all("move"):
+            await self.moving.move(recording_id)
         await self.settle()
 
     async def answered(self, offer=OFFER, command=None):

@@ -29,6 +29,7 @@ from onrecord.calls.records import (
     Delivery,
     DeliveryFilter,
     Direction,
+    FidelityReport,
     Leg,
     LegState,
     Page,
@@ -54,6 +55,7 @@ from onrecord.core.ids import (
 )
 from onrecord.service.destinations import Opened
 from onrecord.wire import errors
+from reported import gappy, kept
 
 KEY = "KEY_test"
 NOW_NS = 1_770_091_506_007_000_000
@@ -271,6 +273,10 @@ class FakeRecordings:
         if recording_id not in self.rows:
             raise errors.not_found("recording")
         return self.rows[recording_id]
+
+    async def report(self, recording_id: str) -> tuple[Recording, FidelityReport]:
+        recording, report = await self.get(recording_id), gappy()
+        return replace(recording, fidelity=report.fidelity), kept(report, recording_id)
 
     async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
         self.wanted = wanted

@@ -326,7 +326,7 @@ def test_pages_and_filters_in_the_query(http):
         "total_results": 0,
     }
     for query, parameter in (
-        ("page[size]=0", "page[size]"),
+        ("page[size]=-1", "page[size]"),
         ("page[number]=x", "page[number]"),
         ("filter[created_at][gte]=x", "filter[created_at][gte]"),
         ("filter[colour]=red", "filter[colour]"),

@@ -55,7 +55,8 @@ def test_types_and_names(http):
     response = get(http, "zo%C3%AB%201.mp3")
     assert response.content == MP3
     disposition = response.headers["content-disposition"]
-    assert disposition == "attachment; filename*=UTF-8''zo%C3%AB%201.mp3"
+    names = "filename=\"zo_ 1.mp3\"; filename*=UTF-8''zo%C3%AB%201.mp3"
+    assert disposition == f"attachment; {names}"
 
 
 def test_head_tells_the_same_without_the_file(http):

@@ -20,6 +20,9 @@ from onrecord.core.settings import Settings
 from onrecord.rtp.stats import LegStats
 from onrecord.wire import events, sounds
 from onrecord.wire.errors import TITLES
+from onrecord.wire.fidelity import report_resource
+from onrecord.wire.resources import recording_resource
+from reported import gappy, kept
 
 SPEC = document()
 REFERENCE = Path(__file__).with_name("record_start_parameters.json")
@@ -156,7 +159,7 @@ def test_the_examples_of_bodies_work(server, http, entry):
 
 def test_events_are_as_the_webhooks_section_says():
     leg = make_leg(state=LegState.ENDED, offered_codecs=("PCMU",), codec="PCMU", ended_ns=NOW_NS)
-    recording = make_recording(stop_reason=StopReason.HANGUP)
+    recording = make_recording(stop_reason=StopReason.HANGUP, fidelity=gappy().fidelity)
     event_id = "0ccc7b54-4df3-4bca-a65a-3da1ecc777f0"
     stats = LegStats(packets_received=5, packets_sent=5)
     made = {
@@ -204,6 +207,23 @@ def test_events_are_as_the_webhooks_section_says():
     resolve(SPEC["components"]["schemas"]["Event.call.hangup"]).validate(
         {"data": quiet, "meta": {"attempt": 1, "delivered_to": "u"}}
     )
+
+
+def test_a_report_is_as_described():
+    report = gappy()
+    recording = make_recording(fidelity=report.fidelity)
+    described = SPEC["components"]["schemas"]["RecordingReport"]
+    told = report_resource(recording, kept(report))
+    resolve(described).validate(told)
+    assert set(told) == set(described["properties"])
+    track = described["properties"]["tracks"]["additionalProperties"]
+    assert set(told["tracks"]["inbound"]) == set(track["properties"])
+    [channel, _] = told["channels"]
+    assert set(channel) == set(described["properties"]["channels"]["items"]["properties"])
+    member = recording_resource(recording, None)
+    resolve(SPEC["components"]["schemas"]["Recording"]).validate(member)
+    shown = SPEC["components"]["schemas"]["Recording"]["properties"]["fidelity"]
+    assert set(member["fidelity"]) == set(shown["properties"])
 
 
 def test_the_server_gives_the_document_out(http):

@@ -1,10 +1,12 @@
 """Telnyx's own Python SDK, unchanged but for base URL and key, on every route that it knows."""
 
 import base64
+import io
 
 import httpx
 import pytest
 import telnyx
+from PIL import Image
 from telnyx import AsyncTelnyx, Telnyx
 
 from api.api_server import running_api
@@ -12,6 +14,7 @@ from api.fake_services import KEY, NOW_NS, PUBLIC_KEY, make_leg, make_recording
 from onrecord.calls.commands import Answer, Bridge, Dial, Hangup, RecordStart, RecordStop, Reject
 from onrecord.calls.records import Direction, Header, LegState, RecordingFilter, RecordingParams
 from onrecord.core.units import parse_iso
+from reported import gappy
 
 TOKEN = make_leg().call_control_id
 
@@ -200,6 +203,23 @@ def test_recordings(server, client):
         client.recordings.retrieve("r3")
     assert client.recordings.actions.delete(ids=["r1", "r2", "gone"]).status == "ok"
     assert list(server.fakes.recordings.rows) == ["r0", "r4"]
+
+
+def test_the_report_on_a_recording_and_its_picture(server, client):
+    row = make_recording(id="r1", fidelity=gappy().fidelity)
+    server.fakes.recordings.rows["r1"] = row
+    shown = client.recordings.retrieve("r1").data
+    assert shown.status == "completed"
+    assert shown.fidelity["report_url"] == "/v2/recordings/r1/report"
+    told = client.get("/recordings/r1/report", cast_to=object)["data"]
+    assert told["tracks"]["inbound"]["gaps"][1]["cause"] == "hold"
+    picture = client.get("/recordings/r1/report.png", cast_to=httpx.Response)
+    assert picture.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(picture.content)) as image:
+        assert image.size[0] == 1440
+    for path in ("report", "report.png"):
+        with pytest.raises(telnyx.NotFoundError):
+            client.get(f"/recordings/gone/{path}", cast_to=object)
 
 
 def test_recording_filters_arrive(server, client):

@@ -12,6 +12,8 @@ from onrecord.calls.records import (
     CommandRecord,
     Direction,
     EventState,
+    Fidelity,
+    FidelityReport,
     HangupCause,
     HangupSource,
     Header,
@@ -22,6 +24,7 @@ from onrecord.calls.records import (
     RecordingParams,
     RecordingState,
     StopReason,
+    Trimmed,
     WebhookTarget,
 )
 from onrecord.core.ids import new_uuid
@@ -92,6 +95,8 @@ async def test_every_member_of_a_recording_comes_back(store):
         duration_ms=1,
         size_bytes=2**40,
         file_key="2026-01-01/x/y.mp3",
+        trimmed=Trimmed(1, 2, speech=False),
+        fidelity=Fidelity(4.1, 0.25, 3, 60, 40, ("outbound",), silent=True, torn=True),
         failure="disk full",
     )
     await store.write(lambda unit: unit.add_recording(first))
@@ -101,6 +106,24 @@ async def test_every_member_of_a_recording_comes_back(store):
     await store.write(lambda unit: unit.remove_recording("recording-1"))
     await store.write(lambda unit: unit.remove_recording("recording-1"))
     assert await store.read(lambda unit: unit.recording("recording-1")) is None
+
+
+async def test_a_report_goes_with_its_recording(store):
+    report = FidelityReport("recording-1", '{"tracks":{"inbound":"ü"}}', bytes(range(256)))
+
+    def add(unit):
+        unit.add_recording(a_recording())
+        unit.add_report(report)
+
+    await store.write(add)
+    assert await store.read(lambda unit: unit.report("recording-1")) == report
+    changed = a_recording(duration_ms=7)
+    await store.write(lambda unit: unit.save_recording(changed))
+    assert await store.read(lambda unit: unit.report("recording-1")) == report
+    with pytest.raises(IntegrityError):
+        await store.write(lambda unit: unit.add_report(report))
+    await store.write(lambda unit: unit.remove_recording("recording-1"))
+    assert await store.read(lambda unit: unit.report("recording-1")) is None
 
 
 async def test_recordings_are_listed_newest_first_in_pages_and_only_when_saved(store):
@@ -287,7 +310,11 @@ async def test_events_are_due_until_they_are_not_pending(store):
 async def test_attempts_are_kept_in_order_and_one_made_twice_once(store):
     await store.write(lambda unit: unit.add_event(an_event()))
     first = Attempt("event-1", 1, "http://a", 1, 2, None, "no answer", {"Telnyx-Timestamp": "1"})
-    second = Attempt("event-1", 2, "http://b", 3, 4, 200)
+    second = Attempt(
+        *("event-1", 2, "http://b", 3, 4, 200),
+        response_headers=(("x-a", "1"), ("x-a", "ü")),
+        response_body="ök",
+    )
     await store.write(lambda unit: (unit.add_attempt(second), unit.add_attempt(first)))
     repeated = replace(second, status=500)
     await store.write(lambda unit: unit.add_attempt(repeated))

@@ -7,11 +7,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from onrecord.calls.records import RecordingState
 from onrecord.core.errors import CapacityError, DestinationError
 from onrecord.database import Database
-from onrecord.jobs import JobClient, Transcribing, Worker, prepare
+from onrecord.jobs import JobClient, Moving, Transcribing, Worker, prepare
 from onrecord.jobs.worker import POLL_SECS, prune
 from stored_records import a_recording, jobs_of
 
@@ -237,3 +238,27 @@ async def test_transcriptions_run_one_after_another_and_are_given_up(bench):
         await until(lambda: len(lost) == 2 and tried["good"], 20)
     assert tried == {"slow": 3, "wrong": 1, "good": 1}
     assert sorted(lost) == [("slow", "slow engine"), ("wrong", "wrong engine")]
+
+
+async def test_a_file_is_tried_to_be_moved_a_bounded_number_of_times(bench):
+    tried = Counter()
+
+    async def move(recording_id):
+        tried[recording_id] += 1
+        if recording_id == "recording-bad" or tried[recording_id] == 1:
+            raise DestinationError("the bucket failed or did not answer")
+
+    def work(unit):
+        for name in ("bad", "good"):
+            unit.enqueue_move(a_recording(name), 5, 0.0)
+
+    def given_up():
+        labels = {"outcome": "given_up"}
+        return REGISTRY.get_sample_value("onrecord_file_moves_total", labels) or 0
+
+    before = given_up()
+    await bench.database.write(work)
+    async with running(bench.worker(moving=Moving(move, retry_secs=(0.05, 0.05)))):
+        await until(lambda: tried == {"recording-bad": 3, "recording-good": 2}, 20)
+        await until(lambda: given_up() == before + 1, 5)
+    assert tried == {"recording-bad": 3, "recording-good": 2}

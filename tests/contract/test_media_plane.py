@@ -1,17 +1,28 @@
 """A real media process over real sockets: what it captures, relays, sends and refuses."""
 
 import asyncio
-import contextlib
 import itertools
 import resource
 import socket
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from media_peer import EVENTS, PCMA, Peer, Spooled, drain, header, receive, record, settings
+from media_peer import (
+    EVENTS,
+    PCMA,
+    Peer,
+    Spooled,
+    connected,
+    drain,
+    header,
+    heard,
+    plane,
+    receive,
+    record,
+    settings,
+)
 from onrecord.audio.g711 import ULAW_TO_ALAW
 from onrecord.core.errors import CapacityError
 from onrecord.core.ids import LegId, RecordingId
@@ -31,38 +42,6 @@ from onrecord.rtp.stats import LegStats
 from onrecord.sdp.negotiation import MediaDirection, RtpAddress
 
 A, B = LegId("leg-a"), LegId("leg-b")
-
-
-@contextlib.asynccontextmanager
-async def plane(tmp_path, **given):
-    made = MediaPlane(settings(tmp_path, **given))
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
-@pytest.fixture
-def peers():
-    made = [Peer(ssrc=7), Peer(ssrc=8), Peer(ssrc=9)]
-    yield made
-    for peer in made:
-        peer.close()
-
-
-async def connected(plane, leg, peer, **given):
-    address = await plane.open_leg(leg)
-    await plane.connect_leg(leg, peer.media(**given))
-    return address
-
-
-async def heard(plane, leg, packets):
-    """Wait until the leg has taken in so many packets."""
-    deadline = time.monotonic() + 3
-    while (await plane.leg_stats(leg)).packets_received < packets:
-        assert time.monotonic() < deadline, "packets did not arrive"
-        await asyncio.sleep(0.01)
 
 
 async def test_recordings_hold_exactly_what_came_between_start_and_stop(tmp_path, peers):

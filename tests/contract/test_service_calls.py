@@ -36,15 +36,6 @@ from service_fakes import ANSWER, HOLD, OFFER, VIDEO_ONLY, Bench
 WAV = RecordingParams("wav", "dual")
 
 
-@pytest.fixture
-async def bench(tmp_path):
-    bench = Bench(tmp_path)
-    await bench.start()
-    yield bench
-    await bench.settle()
-    await bench.database.close()
-
-
 async def refused(awaitable):
     """(status, code, pointer) of the CallerError that it raises."""
     with pytest.raises(CallerError) as raised:

@@ -18,18 +18,8 @@ from onrecord.core.units import NS_PER_S
 from onrecord.service.history import RECENT_NS, History
 from onrecord.service.pruning import Pruning
 from onrecord.service.transcriptions import Transcriptions
-from service_fakes import Bench
 
 FIRST = PageRequest(1, 250)
-
-
-@pytest.fixture
-async def bench(tmp_path):
-    bench = Bench(tmp_path)
-    await bench.start()
-    yield bench
-    await bench.settle()
-    await bench.database.close()
 
 
 @pytest.fixture

@@ -13,16 +13,7 @@ from onrecord.service.account import Account
 from onrecord.service.files import Files
 from onrecord.service.keys import Keys
 from onrecord.service.numbers import Numbers
-from service_fakes import Bench
-
-
-@pytest.fixture
-async def bench(tmp_path):
-    bench = Bench(tmp_path)
-    await bench.start()
-    yield bench
-    await bench.settle()
-    await bench.database.close()
+from reported import gappy, kept
 
 
 async def refused(awaitable):
@@ -110,6 +101,25 @@ async def test_an_unfinished_recording_is_not_to_be_seen(bench):
     assert await refused(recordings.get(result.recording_id)) == (404, "10005")
     assert await refused(recordings.delete(result.recording_id)) == (404, "10005")
     assert await recordings.link(await bench.recording(result.recording_id)) is None
+
+
+async def test_the_report_comes_with_the_recording_and_goes_with_it(bench):
+    recordings = bench.recordings
+    _, token = await bench.answered()
+    running = await bench.calls.record_start(token, RecordStart(RecordingParams("wav", "dual")))
+    with pytest.raises(CallerError, match="not finished") as refusal:
+        await recordings.report(running.recording_id)
+    assert refusal.value.status == 404
+    assert await refused(recordings.report("nonsense")) == (404, "10005")
+
+    recording_id = await saved_recording(bench)
+    recording, report = await recordings.report(recording_id)
+    assert (recording.id, report.recording_id) == (recording_id, recording_id)
+    assert recording.fidelity == gappy().fidelity
+    assert report == kept(gappy(), recording_id)
+    await recordings.delete(recording_id)
+    assert await refused(recordings.report(recording_id)) == (404, "10005")
+    assert await bench.database.read(lambda unit: unit.report(recording_id)) is None
 
 
 async def test_a_file_that_stays_keeps_its_recording(bench, monkeypatch):

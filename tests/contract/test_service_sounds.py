@@ -206,18 +206,32 @@ async def test_what_may_not_be_played_is_refused(bench):
     assert (await refused(stop(token, PlaybackStop())))[1] == "90034"
     _, token = await bench.answered()
     for command, expected in (
-        (PlaybackStart(URL, overlay=True), (422, "10027", "/overlay")),
         (PlaybackStart(URL, targets="opposite"), (422, "10027", "/target_legs")),
         (PlaybackStart(FromContent(b"x")), (400, "90040", "/playback_content")),
     ):
         assert await refused(start(token, command)) == expected
-    assert (await refused(stop(token, PlaybackStop(overlay=True))))[1] == "10027"
     bench.prompts.speaks = False
     assert "espeak-ng" in await detail(start(token, PlaybackStart(SPOKEN)))
     bench.media.fails = "play"
     await start(token, PlaybackStart(URL))
     await bench.settle()
     assert told(bench, leg_of(bench, token)) == [("playback.ended", "failed")]
+
+
+async def test_overlays_have_a_queue_of_their_own(bench):
+    leg, token = await bench.answered()
+    below = await played(bench, token)
+    over = await played(bench, token, overlay=True)
+    assert bench.media.overlaid == [over]
+    assert [clip.codec for target, name, clip, _ in bench.media.played if name == over] == ["L16"]
+    await tell(bench, PlaybackStarted(leg, below), PlaybackStarted(leg, over))
+    await bench.calls.playback_stop(token, PlaybackStop(overlay=True))
+    assert bench.media.silenced == [(leg, over)]
+    await tell(bench, PlaybackEnded(leg, over, "stopped"))
+    started, ended = bench.receiver.events(leg)[-2:]
+    assert [payload["overlay"] for _, payload in (started, ended)] == [True, True]
+    await bench.calls.playback_stop(token, PlaybackStop())
+    assert bench.media.silenced == [(leg, over), (leg, below)]
 
 
 def leg_of(bench, token):

@@ -2,22 +2,22 @@
 
 import pytest
 
-from onrecord.calls.commands import Bridge, Dial, Hangup, RecordStart, Transfer
+from onrecord.calls.commands import (
+    Answer,
+    Bridge,
+    Dial,
+    Hangup,
+    RecordStart,
+    Transfer,
+)
+from onrecord.calls.media import FromUrl, PlaybackEnded, PlaybackStarted, Ringback
 from onrecord.calls.records import LegState, RecordingParams, WebhookTarget
 from onrecord.core.errors import CallerError
+from onrecord.sdp.negotiation import accept
 from onrecord.sip.backend import Ringing
-from service_fakes import ANSWER, Bench
+from service_fakes import ANSWER
 
 WAV = RecordingParams("wav", "dual")
-
-
-@pytest.fixture
-async def bench(tmp_path):
-    bench = Bench(tmp_path)
-    await bench.start()
-    yield bench
-    await bench.settle()
-    await bench.database.close()
 
 
 async def transferred(bench, token, to="sip:carol@example.com", **more):
@@ -191,3 +191,115 @@ async def test_prevent_double_bridge(bench):
     await bench.far_answers(dialled.id)
     assert (await bench.row(dialled.id)).state is LegState.ENDED
     assert (await bench.row(c)).state is LegState.ANSWERED
+
+
+def rings(bench, leg, sdp=None):
+    bench.calls.on_sip_event(Ringing(leg, sdp))
+
+
+async def test_the_first_leg_hears_a_ringback_tone_until_the_answer(bench):
+    leg, token = await bench.answered()
+    target = await transferred(bench, token, ringtone="uk")
+    assert bench.media.played == []
+    rings(bench, target.id)
+    rings(bench, target.id)
+    await bench.settle()
+    [(listener, tone, _, loops)] = bench.media.played
+    assert (listener, loops) == (leg, None)
+    assert bench.prompts.loaded[-1] == Ringback("uk")
+    await bench.far_answers(target.id)
+    assert bench.media.silenced == [(leg, tone)]
+    assert bench.media.bridges == {frozenset((leg, target.id))}
+    assert not [kind for kind in bench.receiver.types(leg) if "playback" in kind]
+
+
+async def test_a_ringback_tone_ends_with_early_media_and_with_the_target(bench):
+    leg, token = await bench.answered()
+    target = await transferred(bench, token, ringtone="us")
+    rings(bench, target.id)
+    await bench.settle()
+    rings(bench, target.id, ANSWER)
+    await bench.settle()
+    rings(bench, target.id)
+    await bench.settle()
+    assert [name for _, name, *_ in bench.media.played] == [bench.media.silenced[0][1]]
+    await bench.far_ends(target.id, 486, "rejected")
+    again = await transferred(bench, token, ringtone="us")
+    rings(bench, again.id)
+    await bench.settle()
+    await bench.far_ends(again.id, 486, "rejected")
+    assert [leg for leg, _ in bench.media.silenced] == [leg, leg]
+
+
+async def test_a_bridge_with_a_ringing_leg_waits_for_its_answer(bench):
+    leg, token = await bench.answered()
+    other = await bench.calls.dial(
+        Dial(bench.application.id, "sip:carol@example.com", "sip:bob@example.com")
+    )
+    with pytest.raises(CallerError) as refused:
+        await bench.calls.bridge(token, Bridge(other.call_control_id))
+    assert refused.value.faults[0].code == "90034"
+    command = Bridge(
+        other.call_control_id, ringtone="de", mute_dtmf="opposite", park_after_unbridge=True,
+        client_state="YQ==", command_id="b1", record=WAV,
+    )  # fmt: skip
+    await bench.calls.bridge(token, command)
+    await bench.calls.bridge(token, command)
+    await bench.settle()
+    assert [listener for listener, *_ in bench.media.played] == [leg]
+    assert (await bench.row(leg)).client_state == "YQ=="
+    await bench.far_answers(other.id)
+    assert bench.media.bridges == {frozenset((leg, other.id))}
+    assert bench.media.deaf == {other.id}
+    assert list(bench.media.capturing.values()) == [leg]
+    await bench.far_ends(other.id)
+    assert (await bench.row(leg)).state is LegState.ANSWERED
+
+
+@pytest.mark.parametrize(
+    ("muted", "deaf"), [("none", ""), ("self", "f"), ("opposite", "s"), ("both", "fs")]
+)
+async def test_digits_are_muted_as_the_command_says(bench, muted, deaf):
+    leg, token = await bench.answered()
+    target = await transferred(bench, token, mute_dtmf=muted)
+    await bench.far_answers(target.id)
+    legs = {"f": leg, "s": target.id}
+    assert bench.media.deaf == {legs[which] for which in deaf}
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed", "stopped"])
+async def test_the_target_hears_a_file_before_it_is_joined(bench, outcome):
+    leg, token = await bench.answered()
+    bench.prompts.files["http://files.test/whisper.wav"] = b"RIFF"
+    target = await transferred(bench, token, audio=FromUrl("http://files.test/whisper.wav"))
+    await bench.far_answers(target.id)
+    [(listener, name, *_)] = bench.media.played
+    assert listener == target.id
+    assert bench.media.bridges == set()
+    bench.calls.on_media_event(PlaybackStarted(target.id, name))
+    await bench.settle()
+    bench.calls.on_media_event(PlaybackEnded(target.id, name, outcome))
+    await bench.settle()
+    assert bench.media.bridges == {frozenset((leg, target.id))}
+    assert "call.playback.started" in bench.receiver.types(target.id)
+
+
+async def test_preferred_codecs_order_offers_and_answers(bench):
+    offer = ANSWER.replace("RTP/AVP 0 101", "RTP/AVP 0 8 9 101")
+    leg = await bench.incoming(offer)
+    await bench.calls.answer(await bench.token(leg), Answer(preferred_codecs=("VP8", "G722")))
+    [sdp] = [sent for verb, sent in bench.sip.of(leg) if verb == "answer"]
+    assert accept(sdp).send_codec.name == "G722"
+    media, _ = bench.media.legs[leg]
+    assert media.send_codec.name == "G722"
+    other = await bench.calls.dial(
+        Dial(
+            bench.application.id,
+            "sip:carol@example.com",
+            "sip:bob@example.com",
+            preferred_codecs=("OPUS", "PCMA"),
+        )
+    )
+    [offered] = [sent.sdp for verb, sent in bench.sip.of(other.id) if verb == "dial"]
+    [line] = [line for line in offered.splitlines() if line.startswith("m=audio")]
+    assert line.split()[3:] == ["96", "8", "0", "9", "101"]

@@ -1,19 +1,7 @@
 """Where a call's events go and when they are tried again; over a real database."""
 
-import pytest
-
-from onrecord.calls.commands import Answer, ApplicationFields
-from onrecord.calls.records import EventState, WebhookTarget
-from service_fakes import Bench
-
-
-@pytest.fixture
-async def bench(tmp_path):
-    bench = Bench(tmp_path)
-    await bench.start()
-    yield bench
-    await bench.settle()
-    await bench.database.close()
+from onrecord.calls.commands import Answer, ApplicationFields, Hangup, RecordStart, RecordStop
+from onrecord.calls.records import EventState, RecordingParams, WebhookTarget
 
 
 def sent(bench, kind):
@@ -34,6 +22,24 @@ async def test_the_urls_of_a_type_go_before_the_call_s_and_the_application_s(ben
     assert sent(bench, "call.initiated") == [("http://receiver/primary", "POST")]
     assert sent(bench, "call.answered") == [("http://call/", "GET")]
     assert sent(bench, "call.hangup") == [("http://ended/", "POST"), ("http://spare/", "POST")]
+
+
+async def test_any_command_may_redirect_what_follows_it(bench):
+    leg_id, token = await bench.answered()
+    started = await bench.calls.record_start(
+        token,
+        RecordStart(RecordingParams("wav", "dual"), webhook=WebhookTarget(url="http://second/")),
+    )
+    await bench.calls.record_stop(
+        token, RecordStop(started.recording_id, webhook=WebhookTarget(url="http://third/"))
+    )
+    await bench.finish_all()
+    await bench.calls.hangup(token, Hangup(webhook=WebhookTarget(url="http://last/", method="GET")))
+    await bench.settle()
+    assert sent(bench, "call.answered") == [("http://receiver/primary", "POST")]
+    assert sent(bench, "call.recording.saved") == [("http://third/", "POST")]
+    assert sent(bench, "call.hangup") == [("http://last/", "GET")]
+    assert (await bench.row(leg_id)).webhook == WebhookTarget(url="http://last/", method="GET")
 
 
 async def test_a_retry_policy_replaces_the_waits_of_its_type(bench):

@@ -19,6 +19,7 @@ from onrecord.speech import (
 )
 from onrecord.speech.local import LocalEngine
 from speech_model import tiny_english
+from speech_recorded import sentences
 from speech_sounds import (
     WORDS,
     clip,
@@ -46,8 +47,12 @@ def call(tmp_path_factory):
     return write_wav(tmp_path_factory.mktemp("call") / "call.wav", conversation(2.0))
 
 
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+
+
 def plain(text):
-    return re.sub(r"[^a-z' ]", "", text.lower()).split()
+    words = re.sub(r"[^a-z0-9' ]", "", text.lower().replace("-", " ")).split()
+    return [NUMBERS[int(w)] if w.isdecimal() and int(w) < len(NUMBERS) else w for w in words]
 
 
 def wrong_words(said, heard):
@@ -84,6 +89,15 @@ def test_times_of_words_are_those_of_the_recording(engine, call):
         middle = (segment.start_ms + segment.end_ms) / 2
         (name,) = [n for n, (a, b) in places.items() if a - 400 < middle < b + 400]
         assert segment.channel == (0 if name.startswith("ann") else 1)
+
+
+@pytest.mark.parametrize(("name", "most_wrong"), [("librivox", 0.1), ("cards", 0.2)])
+def test_what_people_read_is_heard_as_a_telephone_carries_it(engine, tmp_path, name, most_wrong):
+    said = sentences(name)
+    sound = np.concatenate([part for samples, _ in said for part in (silence(1.0), samples)])
+    heard = engine.transcribe(write_wav(tmp_path / "x.wav", sound), EN, MemoryProgress()).text
+    words = [word for _, sentence in said for word in sentence]
+    assert wrong_words(words, plain(heard)) <= most_wrong, heard
 
 
 def test_no_words_are_invented_where_nobody_speaks(engine, tmp_path):

@@ -59,6 +59,11 @@ class Receiver:
             for _ in range(10_000):
                 writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
                 await writer.drain()
+        elif what == "odd":
+            body = b"\0\xff" + "ü".encode() * 9000
+            many = b"".join(b"X-%d: %s\r\n" % (n, b"v" * 1000) for n in range(40))
+            writer.write(b"HTTP/1.1 500 X\r\n%sContent-Length: %d\r\n\r\n" % (many, len(body)))
+            writer.write(body)
         elif what == "garbage":
             writer.write(b"\0\xff this is no HTTP\r\n\r\n")
             raise ConnectionError
@@ -122,6 +127,7 @@ async def test_a_delivered_event_is_signed_and_its_connection_used_again(sender,
         "meta": {"attempt": 2, "delivered_to": f"{receiver.url}/hook"},
     }
     assert attempt.request_headers["Telnyx-Timestamp"]
+    assert (attempt.response_headers, attempt.response_body) == ((("content-length", "2"),), "ok")
     assert attempt.event_id == "event-1"
     assert attempt.number == 3
     assert 0 <= attempt.finished_ns - attempt.started_ns < 2e9
@@ -226,3 +232,13 @@ async def test_many_at_once_share_the_pool(sender, receiver):
     )
     assert {attempt.status for attempt in attempts} == {200}
     assert receiver.connections <= 100
+
+
+async def test_of_an_odd_answer_as_much_is_kept_as_a_database_can_hold(sender, receiver):
+    attempt = await sender.send(an_event(), 1, f"{receiver.url}/odd")
+    assert attempt.status == 500
+    assert attempt.response_body.startswith("\ufffd\ufffdüü")
+    assert len(attempt.response_body) == 9002
+    assert [name for name, _ in attempt.response_headers] == [f"x-{n}" for n in range(9)]
+    huge = await sender.send(an_event(timeout_ms=5000), 2, f"{receiver.url}/huge")
+    assert (huge.status, huge.response_body) == (200, "x" * 10_000)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from onrecord.calls.records import RecordingFilter
 from onrecord.core.errors import CallerError
-from onrecord.wire import bodies, requests, resource_bodies
+from onrecord.wire import requests
+from onrecord.wire.bodies import calls, recordings, resources
 from onrecord.wire.body import parse_json
 from onrecord.wire.errors import error_body
 from onrecord.wire.fields import Choice, Field
@@ -21,16 +22,16 @@ from onrecord.wire.queries import (
 )
 
 PARSERS = {
-    "record_start": (requests.parse_record_start, bodies.RECORD_START),
-    "record_stop": (requests.parse_record_stop, bodies.RECORD_STOP),
-    "answer": (requests.parse_answer, bodies.ANSWER),
-    "reject": (requests.parse_reject, bodies.REJECT),
-    "hangup": (requests.parse_hangup, bodies.HANGUP),
-    "bridge": (requests.parse_bridge, bodies.BRIDGE),
-    "transfer": (requests.parse_transfer, bodies.TRANSFER),
-    "dial": (requests.parse_dial, bodies.DIAL),
-    "application": (requests.parse_application, resource_bodies.APPLICATION),
-    "recording_ids": (requests.parse_recording_ids, resource_bodies.RECORDING_IDS),
+    "record_start": (requests.parse_record_start, recordings.RECORD_START),
+    "record_stop": (requests.parse_record_stop, recordings.RECORD_STOP),
+    "answer": (requests.parse_answer, calls.ANSWER),
+    "reject": (requests.parse_reject, calls.REJECT),
+    "hangup": (requests.parse_hangup, calls.HANGUP),
+    "bridge": (requests.parse_bridge, calls.BRIDGE),
+    "transfer": (requests.parse_transfer, calls.TRANSFER),
+    "dial": (requests.parse_dial, calls.DIAL),
+    "application": (requests.parse_application, resources.APPLICATION),
+    "recording_ids": (requests.parse_recording_ids, recordings.RECORDING_IDS),
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=50),

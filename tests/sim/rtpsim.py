@@ -4,7 +4,9 @@ The audio is noise that never repeats, so that where a packet came to lie can be
 finished samples alone. All of it follows from the seed.
 """
 
-from dataclasses import dataclass, field
+import bisect
+import itertools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +17,8 @@ START_NS = 7_000_000_000
 MS = 1_000_000
 BASE_DELAY_MS = 40
 FRAME = 160
+ALIKE = 0.45
+"""Correlation of a packet with a place where it is heard beside another; chance alone gives 0.35 at most."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,18 @@ class Sender:
     """(at, ssrc or None): new sequence and timestamp, and a new SSRC if given."""
     codecs: tuple = ((0.0, 0),)
     """(from second, payload type)."""
+    remapped: float = 1e9
+    """What arrives from this second on as PCMU (0) is PCMA, and the other way round."""
     events: tuple = ()
-    """(begin, end): telephone-event packets instead of audio."""
+    """(begin, end): telephone-event packets instead of audio (RFC 4733)."""
+    comfort: tuple = ()
+    """(begin, end): a comfort noise packet every 100 ms instead of audio (RFC 3389)."""
     sequence: int = 1000
     timestamp: int = 50_000
     skew_ppm: float = 0.0
-    marker: bool = True
+    marker: bool | None = True
+    """At the begin of each talkspurt, never, or (None) at random."""
+    ssrc: int = 0x1234
 
 
 @dataclass
@@ -80,10 +90,17 @@ class Score:
     errors: np.ndarray
     """Samples by which each audio packet that was found is off."""
     missing: int
-    """Audio packets that arrived and whose beginning is nowhere near its place."""
+    """Audio packets that arrived and of which neither begin, middle nor end is in the file."""
     length: int
     deviations: object = None
-    extra: dict = field(default_factory=dict)
+    places: np.ndarray | None = None
+    """Where each of the packets that were found belongs."""
+    lost_samples: int = 0
+    """Of packets that were found: samples that are not where they belong beside the others."""
+    false_ms: float = 0.0
+    """Sound that no packet had, beyond what the report says was made up."""
+    snr_db: float = np.inf
+    """Of packets that were found, against what was sent."""
 
 
 def _value_at(schedule, t):
@@ -98,7 +115,7 @@ def send(sender: Sender, network: Network, seed: int = 1) -> list[Packet]:
     """What arrives, in order of arrival."""
     rng = np.random.default_rng(seed)
     packets, t, lost_until = [], sender.late_s, -1
-    sequence, offset, ssrc = sender.sequence, sender.timestamp, 0x1234
+    sequence, offset, ssrc = sender.sequence, sender.timestamp, sender.ssrc
     jumps, restarts = list(sender.jumps), list(sender.restarts)
     fresh, event_start = True, None
     number = 0
@@ -119,10 +136,17 @@ def send(sender: Sender, network: Network, seed: int = 1) -> list[Packet]:
         codes = rng.integers(0, 256, ptime * 8, dtype=np.uint8)
         if _inside(sender.events, t):
             event_start = stamp if event_start is None else event_start
-            stamp, payload_type, codes = event_start, 101, codes[:4]
+            codes = _event(stamp - event_start, last=not _inside(sender.events, t + ptime / 1000))
+            stamp, payload_type = event_start, 101
         else:
             event_start = None
-        raw = _raw(payload_type, sequence, stamp, ssrc, fresh and sender.marker, codes)
+        if _inside(sender.comfort, t):
+            if number % 5 or payload_type == 101:
+                number, t = number + 1, t + ptime / 1000
+                continue
+            payload_type, codes = 13, np.array([60, 20, 120, 40], np.uint8)
+        marked = rng.random() < 0.5 if sender.marker is None else fresh and sender.marker
+        raw = _raw(payload_type, sequence, stamp, ssrc, marked, codes)
         sequence += 1
         sent_ms = t * 1000 * (1 + sender.skew_ppm / 1e6) + BASE_DELAY_MS
         fresh = False
@@ -132,7 +156,8 @@ def send(sender: Sender, network: Network, seed: int = 1) -> list[Packet]:
             lost_until = number + int(rng.integers(2, 9))
         if rng.random() < network.loss or number < lost_until:
             continue
-        samples = decode_ulaw(codes) if payload_type == 0 else decode_alaw(codes)
+        ulaw = (payload_type == 0) != (sent_ms >= sender.remapped * 1000 - 1e-6)
+        samples = decode_ulaw(codes) if ulaw else decode_alaw(codes)
         truth = round(sent_ms * 8) if payload_type in {0, 8} else -1
         for _ in range(2 if rng.random() < network.duplicates else 1):
             late = rng.random() * network.jitter_ms
@@ -144,6 +169,11 @@ def send(sender: Sender, network: Network, seed: int = 1) -> list[Packet]:
                     arrival_ms = end * 1000 + number * 0.001
             packets.append(Packet(START_NS + round(arrival_ms * MS), raw, truth, samples))
     return sorted(packets, key=lambda packet: packet.arrival_ns)
+
+
+def _event(duration, *, last):
+    """Digit 5 at -10 dBm0, so long up to now."""
+    return np.array([5, 0x80 * last + 10, *(duration & 0xFFFF).to_bytes(2, "big")], np.uint8)
 
 
 def _raw(payload_type, sequence, stamp, ssrc, marker, codes):
@@ -167,13 +197,15 @@ CODECS = {"inbound": {"0": ["PCMU", 8000], "8": ["PCMA", 8000], "101": ["TELEPHO
 
 
 def fold(packets, seconds, *, facts=(), step=None, stop=True):
-    """One inbound track's samples and its deviations, fed in batches of ``step`` packets."""
+    """One inbound track's samples and its deviations, fed in batches of ``step`` packets that end at facts."""
     timeline = Timeline(0, (0,))
     blocks = timeline.fact("start", START_NS, CODECS)
     todo = sorted(facts, key=lambda fact: fact[1])
-    step = step or max(len(packets), 1)
-    for first in range(0, len(packets), step):
-        batch = packets[first : first + step]
+    arrival = [packet.arrival_ns for packet in packets]
+    cuts = {bisect.bisect_left(arrival, at) for _, at, _ in todo} | {len(packets)}
+    cuts |= set(range(0, len(packets), step or max(len(packets), 1)))
+    for first, end in itertools.pairwise(sorted(cuts)):
+        batch = packets[first:end]
         while todo and todo[0][1] <= batch[0].arrival_ns:
             blocks += timeline.fact(*todo.pop(0))
         blocks += timeline.packets(0, *columns(batch))
@@ -186,25 +218,74 @@ def fold(packets, seconds, *, facts=(), step=None, stop=True):
     return samples, timeline.deviations(0)
 
 
-def score(packets, samples, deviations, length) -> Score:
-    """Where the packets came to lie against where they belong."""
+def score(packets, samples, deviations, length, rate=8000) -> Score:
+    """Where the packets came to lie against where they belong, sample by sample."""
     keys = _keys(samples)
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
-    errors, missing, seen = [], 0, set()
+    seen, errors = set(), []
+    result = Score(np.empty(0, np.int64), 0, len(samples), deviations)
+    explained = np.zeros(len(samples), bool)
+    noise = signal = 0.0
     for packet in packets:
         if packet.truth < 0 or packet.raw in seen or packet.truth + len(packet.samples) > length:
             continue
         seen.add(packet.raw)
-        key = _keys(packet.samples[:8])[0]
-        low, high = np.searchsorted(ranked, key, "left"), np.searchsorted(ranked, key, "right")
-        found = order[low:high]
-        if not len(found):
-            missing += 1
+        off = _off(packet, ranked, order, samples)
+        if off is None:
+            result.missing += 1
             continue
-        off = found - packet.truth
-        errors.append(int(off[np.argmin(np.abs(off))]))
-    return Score(np.array(errors, np.int64), missing, len(samples), deviations)
+        errors.append(off)
+        begin = max(packet.truth + off, 0)
+        there = samples[begin : begin + len(packet.samples)]
+        sent = packet.samples[: len(there)]
+        wrong = there != sent
+        explained[begin : begin + len(there)] = True
+        if wrong.any():
+            result.lost_samples += int(wrong.sum())
+            noise += float(np.square(there.astype(float) - sent).sum())
+        signal += float(np.square(sent.astype(float)).sum())
+    result.errors = np.array(errors, np.int64)
+    made = deviations.concealed_ms + deviations.blended_ms if deviations else 0.0
+    sound_ms = int(np.count_nonzero(samples[~explained])) * 1000 / rate
+    result.false_ms = max(sound_ms - made, 0.0)
+    result.snr_db = 10 * np.log10(signal / noise) if noise else np.inf
+    return result
+
+
+def _off(packet, ranked, order, samples):
+    """By how many samples a packet is off; None if it is not found.
+
+    Where it is whole counts, not where concealment repeats a part of it.
+    """
+    for at in (0, len(packet.samples) // 2, len(packet.samples) - 8):
+        if not packet.samples[at : at + 8].any():
+            continue
+        key = _keys(packet.samples[at : at + 8])[0]
+        low, high = np.searchsorted(ranked, key, "left"), np.searchsorted(ranked, key, "right")
+        offs = [int(found) - at - packet.truth for found in order[low:high]]
+        if len(offs) > 1:
+            offs.sort(key=lambda off: (-_alike(packet, samples, off), abs(off)))
+        if offs:
+            return offs[0]
+    return _off_in_mix(packet, samples)
+
+
+def _alike(packet, samples, off):
+    there = samples[max(packet.truth + off, 0) :][: len(packet.samples)]
+    return int(np.count_nonzero(there == packet.samples[: len(there)]))
+
+
+def _off_in_mix(packet, samples, reach=400):
+    """The same of a packet that is mixed with another, up to ``reach`` away."""
+    begin = packet.truth - reach
+    if begin < 0 or packet.truth + len(packet.samples) + reach > len(samples):
+        return None
+    around = samples[begin : packet.truth + len(packet.samples) + reach].astype(float)
+    sent = packet.samples.astype(float)
+    energy = np.convolve(np.square(around), np.ones(len(sent)), "valid") * np.square(sent).sum()
+    alike = np.correlate(around, sent, "valid") / np.sqrt(np.maximum(energy, 1))
+    return int(np.argmax(alike)) - reach if alike.max() > ALIKE else None
 
 
 def _keys(samples):
@@ -227,12 +308,26 @@ def run(sender: Sender, network: Network = Network(), seed: int = 1, **how) -> S
     return score(packets, samples, deviations, int(length * 8000))
 
 
-def synthesize(seconds: float, network: Network, skew_ppm: float = 0.0, seed: int = 1) -> Columns:
-    """PCMU without pauses, 20 ms a packet, in order of arrival: loss, jitter and reordering at once."""
+def synthesize(
+    seconds: float,
+    network: Network,
+    skew_ppm: float = 0.0,
+    seed: int = 1,
+    *,
+    spurts: bool = False,
+) -> Columns:
+    """PCMU, 20 ms a packet, in order of arrival: loss, jitter and reordering at once.
+
+    With ``spurts`` four of every ten seconds are silent: timestamps go on, sequence numbers do not.
+    """
     rng = np.random.default_rng(seed)
     sent = round(seconds * 50)
+    frame = np.arange(sent)
+    if spurts:
+        frame = frame[frame % 500 < 300]
+        sent = len(frame)
     number = np.arange(sent)
-    sent_ms = number * 20 * (1 + skew_ppm / 1e6) + BASE_DELAY_MS
+    sent_ms = frame * 20 * (1 + skew_ppm / 1e6) + BASE_DELAY_MS
     late = rng.random(sent) * network.jitter_ms
     late += (rng.random(sent) < network.reorder) * rng.random(sent) * network.reorder_ms
     order = np.argsort(sent_ms + late, kind="stable")
@@ -240,7 +335,7 @@ def synthesize(seconds: float, network: Network, skew_ppm: float = 0.0, seed: in
     data = np.zeros((sent, 12 + FRAME), np.uint8)
     data[:, 0] = 0x80
     data[:, 2:4] = number.astype(">u2").view(np.uint8).reshape(-1, 2)
-    data[:, 4:8] = (number * FRAME).astype(">u4").view(np.uint8).reshape(-1, 4)
+    data[:, 4:8] = (frame * FRAME).astype(">u4").view(np.uint8).reshape(-1, 4)
     data[:, 11] = 9
     data[:, 12:] = rng.integers(0, 256, (sent, FRAME), dtype=np.uint8)
     arrival = START_NS + np.round((sent_ms + late) * MS).astype(np.int64)
@@ -249,31 +344,57 @@ def synthesize(seconds: float, network: Network, skew_ppm: float = 0.0, seed: in
     return Columns(arrival[order], size, data[order], truth, sent)
 
 
-def score_columns(stream: Columns, samples: np.ndarray, checked: int = 3000) -> Score:
-    """As :func:`score`, of so many packets from begin to end, looked for up to 100 ms away."""
-    reach, key = 800, 8
+def score_columns(
+    stream: Columns, samples: np.ndarray, deviations: object = None, checked: int = 3000
+) -> Score:
+    """As :func:`score`, of so many packets from begin to end, looked for up to 100 ms away.
+
+    Sound that no packet had is not looked for.
+    """
+    reach = 800
     some = np.unique(np.linspace(0, len(stream.truth) - 1, checked).astype(np.int64))
-    padded = np.concatenate([np.zeros(reach, np.int16), samples, np.zeros(reach + key, np.int16)])
-    heads = decode_ulaw(stream.data[some, 12 : 12 + key])
-    errors, missing = [], 0
-    for truth, head in zip(stream.truth[some].tolist(), heads, strict=True):
-        around = padded[truth : truth + 2 * reach + key]
-        windows = np.lib.stride_tricks.sliding_window_view(around, key)
-        off = np.flatnonzero((windows == head).all(axis=1)) - reach
-        if len(off):
-            errors.append(int(off[np.argmin(np.abs(off))]))
-        else:
-            missing += 1
-    return Score(np.array(errors, np.int64), missing, len(samples))
+    padded = np.concatenate([np.zeros(reach, np.int16), samples, np.zeros(reach + FRAME, np.int16)])
+    sent = decode_ulaw(stream.data[some, 12 : 12 + FRAME])
+    errors, places = [], []
+    result = Score(np.empty(0, np.int64), 0, len(samples), deviations, false_ms=np.nan)
+    noise = signal = 0.0
+    for truth, codes in zip(stream.truth[some].tolist(), sent, strict=True):
+        around = padded[truth : truth + 2 * reach + FRAME]
+        off = next((o for at in (0, 80, 152) if (o := _near(around, codes, at)) is not None), None)
+        if off is None:
+            result.missing += 1
+            continue
+        errors.append(off - reach)
+        places.append(truth)
+        there = around[off : off + FRAME]
+        result.lost_samples += int(np.count_nonzero(there != codes))
+        noise += float(np.square(there.astype(float) - codes).sum())
+        signal += float(np.square(codes.astype(float)).sum())
+    result.errors, result.places = np.array(errors, np.int64), np.array(places, np.int64)
+    result.snr_db = 10 * np.log10(signal / noise) if noise else np.inf
+    return result
 
 
-def fold_columns(stream: Columns, seconds: float):
-    """One inbound track's samples and its deviations."""
-    timeline = Timeline(0, (0,))
-    blocks = timeline.fact("start", START_NS, CODECS)
-    for first in range(0, len(stream.size), 5000):
-        some = slice(first, first + 5000)
-        blocks += timeline.packets(0, stream.arrival_ns[some], stream.size[some], stream.data[some])
+def _near(around, codes, at, key=8):
+    """Where the packet begins whose samples from ``at`` on are there; the nearest to the middle."""
+    windows = np.lib.stride_tricks.sliding_window_view(around[at:], key)
+    found = np.flatnonzero((windows[:, 0] == codes[at]) & (windows[:, 7] == codes[at + 7]))
+    found = [o for o in found.tolist() if np.array_equal(windows[o], codes[at : at + key])]
+    middle = (len(around) - len(codes)) // 2
+    return min(found, key=lambda o: abs(o - middle)) if found else None
+
+
+def fold_columns(streams: list[Columns], seconds: float):
+    """Samples of shape ``(tracks, n)``, and each track's deviations."""
+    timeline = Timeline(0, tuple(range(len(streams))))
+    blocks = timeline.fact("start", START_NS, CODECS | {"outbound": CODECS["inbound"]})
+    for first_ns in range(0, round(seconds * 1e9), 1000 * MS):
+        for number, stream in enumerate(streams):
+            bounds = [START_NS + first_ns, START_NS + first_ns + 1000 * MS]
+            some = slice(*np.searchsorted(stream.arrival_ns, bounds))
+            columns = (stream.arrival_ns[some], stream.size[some], stream.data[some])
+            blocks += timeline.packets(number, *columns)
     blocks += timeline.fact("stop", START_NS + round(seconds * 1e9), {"reason": "command"})
     blocks += timeline.finish()
-    return np.concatenate([block[0] for block in blocks]), timeline.deviations(0)
+    records = [timeline.deviations(number) for number in range(len(streams))]
+    return np.concatenate(blocks, axis=1), records

@@ -69,8 +69,8 @@ def test_a_clock_that_is_off_stays_within_a_frame(ppm: float, silences: tuple) -
     assert result.missing == 0
     causes = [anchor.cause for anchor in result.deviations.reanchors[1:]]
     assert set(causes) == {Cause.SKEW}
-    # 100 ppm are 30 ms in 300 s: one or two changes where there is no gap, small ones in gaps.
-    assert len(causes) <= (6 if silences else 2)
+    # 100 ppm are 30 ms in 300 s, and each correction is at least 2 ms.
+    assert len(causes) <= 12
 
 
 def test_jitter_stalls_and_reordering_never_move_the_anchor() -> None:

@@ -38,13 +38,13 @@ async def dialled(
     return str(up.payload["codec"])
 
 
-async def until_heard(one: TestPhone, other: TestPhone) -> None:
-    """The first call that is transcoded waits for the start of the process that does it."""
+async def heard(phone: TestPhone, hertz: float, wanted_ms: float) -> None:
+    """Wait until so much of a tone has come through."""
     for _ in range(100):
-        await asyncio.gather(one.play(tone(300, 0.1)), other.play(tone(300, 0.1)))
-        if all(tone_ms(phone.heard(), 300) for phone in (one, other)):
+        if tone_ms(phone.heard(), hertz) >= wanted_ms:
             return
-    raise AssertionError("nothing was heard")
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{tone_ms(phone.heard(), hertz)} ms of {hertz} Hz were heard")
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,10 @@ async def test_phones_of_two_codecs_hear_each_other(
     async with TestPhone("ann", codecs=anns) as ann, TestPhone("bob", codecs=bobs) as bob:
         token = await answered(sdk, server, receiver, ann)
         await dialled(sdk, receiver, application, token, bob)
-        await until_heard(ann, bob)
+        # Nothing of the first words is lost, whatever has to be started for them.
         await asyncio.gather(ann.play(tone(440, 0.5)), bob.play(tone(700, 0.5)))
-        await asyncio.sleep(0.15)
-        assert tone_ms(bob.heard(), 440) >= 420
-        assert tone_ms(ann.heard(), 700) >= 420
+        await heard(bob, 440, 480)
+        await heard(ann, 700, 480)
         media = [phone.stream.media for phone in (ann, bob)]
         assert [one.send_codec.name for one in media if one is not None] == list(agreed)
         await ann.hangup()

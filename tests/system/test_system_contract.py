@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -36,13 +36,6 @@ async def application(sdk: AsyncTelnyx, server: RunningServer, receiver: Receive
             json={"connection_id": made.data.id},
         )
     return made.data.id
-
-
-@pytest.fixture
-def s3() -> Iterator[S3Server]:
-    made = S3Server()
-    yield made
-    made.close()
 
 
 async def told(receiver: Receiver, event_type: str, **payload: object) -> Delivered:

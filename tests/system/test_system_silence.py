@@ -103,3 +103,31 @@ async def test_a_listener_that_died_is_told_again(
         await ann.hangup()
     samples, _ = read_bytes(await saved_file(saved, "wav"), tmp_path, "wav")
     assert len(samples) / 8000 < len(ANN) / 8000 + 5
+
+
+async def test_a_recording_whose_media_process_died_still_stops_by_itself(
+    sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver, application: str, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with TestPhone("ann") as ann:
+        token = await answered(sdk, server, receiver, ann)
+        await started(sdk, token)
+        await ann.play(ANN)
+        (media,) = [
+            pid
+            for pid in server.children()
+            if b"onrecord.media.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(media, signal.SIGKILL)
+        await asyncio.sleep(1.5)
+        await ann.play(BOB)  # the new process hears it, so the silence begins anew
+        said = loop.time()
+        saved = await told(receiver, "call.recording.saved", call_control_id=token)
+        waited = loop.time() - said
+        assert ann.in_call
+        await ann.hangup()
+    assert waited >= 1.5
+    samples, _ = read_bytes(await saved_file(saved, "wav"), tmp_path, "wav")
+    assert level(samples[: len(ANN), 0]) > 300
+    assert level(samples[-round(2.5 * 8000) - len(BOB) : -round(2.2 * 8000), 0]) > 300
+    assert level(samples[-round(1.5 * 8000) :, 0]) < 10

@@ -157,6 +157,46 @@ async def test_a_transcription_survives_the_death_of_its_processes(
     assert len({one.event["id"] for one in told_of}) == 1
 
 
+async def test_a_deleted_recording_is_not_transcribed_any_further(
+    sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver, application: str
+) -> None:
+    recording_id = await recorded(sdk, server, receiver)
+    until = time.monotonic() + 30
+    while (found := transcriber_of(server)) is None:
+        assert time.monotonic() < until, server.log.read_text()[-3000:]
+        await asyncio.sleep(0.01)
+    os.kill(found[0], signal.SIGSTOP)  # it would take for ever
+    await sdk.recordings.delete(recording_id)
+    while Path(f"/proc/{found[0]}/cmdline").exists():
+        assert time.monotonic() < until, server.log.read_text()[-3000:]
+        await asyncio.sleep(0.02)
+    listed = await sdk.recording_transcriptions.list(filter={"recording_id": recording_id})
+    assert listed.data == []
+    while list((server.data / "transcriptions").iterdir()):
+        assert time.monotonic() < until
+        await asyncio.sleep(0.02)
+    assert "transcription_stopped" in server.log.read_text()
+
+
+async def test_a_recording_that_stops_by_itself_is_transcribed(
+    sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver, application: str
+) -> None:
+    clip = read_clip(CLIP)
+    async with TestPhone("ann") as ann:
+        token = await answered(sdk, server, receiver, ann)
+        started = await sdk.calls.actions.start_recording(
+            token, transcription_engine="B", timeout_secs=2, **ASKED
+        )
+        await ann.play(clip)
+        assert started.data is not None
+        saved = await told(receiver, "call.recording.saved", recording_id=started.data.recording_id)
+        assert ann.in_call
+        delivered = await transcribed(receiver, str(started.data.recording_id))
+        await ann.hangup()
+    assert saved.payload["duration_millis"] >= len(clip) / 8 + 1500  # the wait is part of it
+    assert len(str(delivered.payload["transcription_text"]).split()) >= 3
+
+
 async def test_without_an_engine_record_start_says_what_to_set(
     data_folder: Path, receiver: Receiver
 ) -> None:

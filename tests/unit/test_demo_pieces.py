@@ -22,7 +22,7 @@ from onrecord.demo.checks import find, length_matches, speaks_on
 from onrecord.demo.receiver import Delivery, Receiver
 from onrecord.demo.report import PICTURE, Heard, Saved, findings_of, show_files
 from onrecord.demo.scene import run
-from onrecord.demo.waveform import FLOOR_DBFS, Track, bars, envelope, image, levels, terminal
+from onrecord.demo.waveform import FLOOR_DBFS, Track, bars, image, levels, terminal
 from onrecord.demo.webhooks import Inbox, read, verified
 from onrecord.phone import read_clip, tone
 
@@ -65,13 +65,11 @@ def test_levels():
     assert str(levels(full)) == "-3.0 dBFS RMS, peak -0.0"
 
 
-def test_envelope_and_bars_show_where_it_is_loud():
+def test_bars_show_where_it_is_loud():
     samples = np.concatenate([np.zeros(800, np.int16), tone(400, 0.1, 32767)])
-    shape = envelope(samples, 4)
-    assert shape[:2].tolist() == [[0, 0, 0]] * 2
-    assert np.allclose(shape[2:], [-1, 1, 0.707], atol=0.01)
     assert bars(samples, 4, rows=2) == ["  ██", "  ██"]
-    assert envelope(samples[:2], 5).shape == (5, 3)
+    assert bars(samples[:2], 5) == ["     "] * 2
+    assert bars(samples[:0], 3) == ["   "] * 2
 
 
 def test_terminal_picture_has_names_and_seconds():
@@ -246,6 +244,7 @@ def recorded(path, *channels):
     payload = {
         "recording_started_at": "2026-01-01T00:00:00.000000Z",
         "recording_ended_at": f"2026-01-01T00:00:{len(channels[0]) / RATE:09.6f}Z",
+        "fidelity": {"mos": 4.2, "loss_percent": 1.25, "gaps": 2, "gaps_millis": 80, "x": 1},
     }
     return Saved.read(path.suffix[1:], path, payload)
 
@@ -271,6 +270,7 @@ def test_a_good_talk_passes_every_check_and_is_shown(tmp_path):
     assert str(tmp_path / "talk.wav") in shown.replace("\n", "")
     assert "two channels" in shown
     assert "channel B, right: -2" in shown
+    assert "1.25 % of packets lost, 2 gaps (80 ms), estimated MOS 4.2\n" in shown
     assert max(map(len, shown.splitlines())) <= 80
     with Image.open(tmp_path / PICTURE) as picture:
         assert picture.size[0] == 1440

@@ -10,7 +10,7 @@ from onrecord.audio.g711 import decode_ulaw, encode_alaw, encode_ulaw
 from onrecord.audio.reading import read_audio
 from onrecord.calls.records import Trimmed
 from onrecord.core.ids import CallControlId, LegId, NodeId, RecordingId
-from onrecord.mastering import Mastering, MasteringError, master
+from onrecord.mastering import MasteringError, Masters, master
 from onrecord.mastering import sinks as mastering_sinks
 from onrecord.rtp.header import build_packet
 from onrecord.spool.format import encode_fact, encode_packets
@@ -257,7 +257,7 @@ def test_mastering_again_gives_the_same_bytes(tmp_path: Path, form: str) -> None
 @pytest.mark.parametrize("form", ["wav", "mp3"])
 def test_a_trimmed_file(tmp_path, form):
     spool = make_spool(tmp_path / "s", track_record(0, 1.0, 3.0), format=form, trim="trim-silence")
-    mastered = Mastering(lambda *_: (4000, 20000)).master(spool, tmp_path / f"out.{form}")
+    mastered = Masters(tmp_path, lambda *_: (4000, 20000)).master(spool, tmp_path / f"out.{form}")
     samples, rate = read_audio(mastered.path)
     assert rate == 8000
     assert abs(len(samples) - 16000) < (1 if form == "wav" else 2500)
@@ -266,6 +266,6 @@ def test_a_trimmed_file(tmp_path, form):
         UTC_NS + 5_000_000,
         UTC_NS + 4_005_000_000,
     )
-    plain = Mastering().master(spool, tmp_path / f"plain.{form}")
+    plain = Masters(tmp_path).master(spool, tmp_path / f"plain.{form}")
     assert (plain.duration_ms, plain.trimmed) == (4000, None)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"out.{form}", f"plain.{form}", "s"]

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from bench_spool import BEGUN_NS, HEADER, sound_records
+from onrecord.audio.envelope import envelope, unpack
+from onrecord.calls.records import Fidelity
 from onrecord.mastering import master
-from onrecord.mastering.report import make_report, opinion_score
+from onrecord.mastering.opinion import G722, opinion_score, scale_of
+from onrecord.mastering.report import make_report
 from onrecord.spool.format import encode_begin, encode_fact
 from onrecord.timeline import Deviations
+from onrecord.timeline.gaps import Gap, GapCause
+from reported import track as track_of
 
 CODECS = {"inbound": {"0": ["PCMU", 8000]}, "outbound": {"0": ["PCMU", 8000]}}
 S = 1_000_000_000
@@ -30,28 +35,57 @@ def spool_of(
 
 def test_a_good_call_has_a_good_report(tmp_path: Path) -> None:
     result = master(spool_of(tmp_path / "s"), tmp_path / "out")
-    assert result.report is not None
     told = json.loads(result.report.to_json())
-    assert told["version"] == 1
-    assert (told["ran_ms"], told["sample_rate"], told["torn"]) == (10_000, 8000, False)
+    assert (told["version"], told["mos"]) == (1, 4.41)
+    assert (told["recorded_millis"], told["sample_rate"], told["torn"]) == (10_000, 8000, False)
     inbound = told["tracks"]["inbound"]
     assert (inbound["loss_percent"], inbound["mos"], inbound["one_way"]) == (0.0, 4.41, False)
-    assert inbound["deviations"]["packets"] == 500
-    assert inbound["deviations"]["codecs"] == [{"at_ms": 5.0, "name": "PCMU"}]
-    assert inbound["missing_ms"] == 5.0
-    assert len(told["levels"]) == 2
-    assert told["levels"][0]["clipped"] > 0
-    assert (told["silent_channels"], told["pauses"], told["trimmed"]) == ([], [], None)
+    assert (inbound["packets"], inbound["mos_scale"]) == (500, "narrowband")
+    assert inbound["codecs"] == [{"start_millis": 5.0, "name": "PCMU"}]
+    assert (inbound["missing_millis"], inbound["gaps"], inbound["gap_totals"]) == (0.0, [], {})
+    first, second = told["channels"]
+    assert (first["tracks"], second["tracks"]) == (["inbound"], ["outbound"])
+    assert first["clipped_samples"] > 0
+    assert first["silent"] is False
+    assert (told["pauses"], told["trimmed"]) == ([], None)
+    assert result.report.fidelity == Fidelity(
+        mos=4.41,
+        loss_percent=0.0,
+        gaps=0,
+        gaps_ms=0,
+        concealed_ms=0,
+        without_audio=(),
+        silent=False,
+        torn=False,
+    )
+
+
+def test_the_outline_is_that_of_the_file(tmp_path: Path) -> None:
+    result = master(spool_of(tmp_path / "s"), tmp_path / "out.wav")
+    told = json.loads(result.report.to_json())
+    outline = unpack(result.report.packed_outline(), 2, told["outline_millis"] / 1000)
+    data = np.frombuffer(result.path.read_bytes()[44:], np.int16).reshape(-1, 2)
+    for channel in (0, 1):
+        again = envelope(data[:, channel], 8000)
+        assert np.abs(outline[channel].values.astype(int) - again.values).max() <= 1
+
+
+def test_a_mixed_file_has_one_outline_of_both_tracks(tmp_path: Path) -> None:
+    result = master(spool_of(tmp_path / "s", channels="single"), tmp_path / "out")
+    [channel] = json.loads(result.report.to_json())["channels"]
+    assert channel["tracks"] == ["inbound", "outbound"]
+    assert len(result.report.outline) == 1
 
 
 def test_a_call_in_which_one_party_is_not_heard_says_so(tmp_path: Path) -> None:
     records = [record for i, record in enumerate(sound_records(0, 500)) if i % 2 == 0]
     result = master(spool_of(tmp_path / "s", records=records), tmp_path / "out")
-    assert result.report is not None
     tracks = result.report.tracks
     assert (tracks["inbound"].one_way, tracks["outbound"].one_way) == (False, True)
     assert tracks["outbound"].mos is None
     assert result.report.silent_channels == (1,)
+    assert result.report.fidelity.without_audio == ("outbound",)
+    assert result.report.fidelity.silent is False
     [gap] = tracks["outbound"].deviations.gaps
     assert (gap.at_ms, gap.length_ms, gap.cause) == (0.0, 10_000.0, "no_media")
 
@@ -65,8 +99,9 @@ def test_pauses_are_told_and_left_out(tmp_path: Path, mode: str, samples: int) -
     assert result.duration_ms == samples // 8
     assert result.pauses == ((4 * S, 7 * S),)
     assert result.ended_utc_ns - result.started_utc_ns == 10 * S
-    assert result.report is not None
-    assert json.loads(result.report.to_json())["pauses"] == [{"begin_ms": 4000.0, "end_ms": 7000.0}]
+    assert json.loads(result.report.to_json())["pauses"] == [
+        {"start_millis": 4000.0, "end_millis": 7000.0}
+    ]
 
 
 def test_a_beep_is_at_the_start_of_a_file_of_the_party_alone(tmp_path: Path) -> None:
@@ -89,6 +124,8 @@ def test_opinion_scores_are_those_of_the_model() -> None:
     assert opinion_score(0.05) == pytest.approx(3.93, abs=0.02)  # R = 77.4
     assert opinion_score(0.05, concealed=0.0) == pytest.approx(2.19, abs=0.03)  # R = 42.1
     assert opinion_score(1.0, 5, 0) == 1.0
+    assert opinion_score(0.0, scale=G722) == 4.34  # R = (129 - 13) / 1.29
+    assert opinion_score(0.05, scale=G722) == pytest.approx(4.0, abs=0.02)  # R = 79.4
     burst = opinion_score(0.05, burst_ratio=2.0)
     assert burst < opinion_score(0.05)
 
@@ -99,3 +136,31 @@ def test_a_recording_without_any_packet_is_not_one_way() -> None:
     )
     assert not any(track.one_way for track in report.tracks.values())
     assert [track.mos for track in report.tracks.values()] == [None, None]
+    assert report.fidelity.mos is None
+    assert report.fidelity.without_audio == ("inbound", "outbound")
+    assert report.packed_outline() == b""
+    assert json.loads(report.to_json())["outline_millis"] is None
+
+
+def test_a_track_is_rated_wideband_only_if_all_of_it_is() -> None:
+    assert scale_of(frozenset({"G722"})).name == "wideband"
+    for codecs in ({"G722", "PCMU"}, {"PCMA"}, {"OPUS"}, set()):
+        assert scale_of(frozenset(codecs)).name == "narrowband"
+
+
+def test_what_is_missing_leaves_out_what_the_sender_did_not_say_and_the_edges() -> None:
+    edges = [Gap(0.0, 12.0, GapCause.NO_MEDIA, 0), Gap(9_980.0, 20.0, GapCause.NO_MEDIA, 0)]
+    late = Gap(4000.0, 30.0, GapCause.NO_MEDIA, 0)
+    dtx, lost = Gap(1000.0, 500.0, GapCause.DTX, 0), Gap(2000.0, 40.0, GapCause.LOSS, 2)
+    tracks = {"inbound": track_of(*edges, late, dtx, lost), "outbound": track_of(*edges)}
+    report = make_report(tracks, (), ran_ms=10_000, sample_rate=8000)
+    told = report.tracks["inbound"]
+    assert told.gaps == (late, dtx, lost)
+    assert {cause.value: total.count for cause, total in told.gap_totals.items()} == {
+        "no_media": 1,
+        "dtx": 1,
+        "loss": 1,
+    }
+    assert told.missing_ms == 70.0
+    assert report.tracks["outbound"].gap_totals == {}
+    assert (report.fidelity.gaps, report.fidelity.gaps_ms) == (2, 70)

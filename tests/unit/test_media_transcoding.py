@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from onrecord.audio.payloads import (
     silent_payload,
 )
 from onrecord.media.transcoder import Transcoder
-from onrecord.media.transcoding import Transcoding
+from onrecord.media.transcoding import MOST_AGE_NS, MOST_WAITING, Transcoding
 from onrecord.rtp.header import build_packet
 from onrecord.sdp.codecs import G722, L16_WIDE, OPUS, PCMA, PCMU, TELEPHONE_EVENT, Codec
 from onrecord.sdp.negotiation import Media, MediaDirection, RtpAddress
@@ -178,6 +179,130 @@ def test_the_process_keeps_order_is_replaced_when_it_dies_and_bounds_what_waits(
     second = some(20)
     assert second == list(range(1, len(second) + 1))
     packet = next(packets)
-    assert not all(transcoding.put(number, packet) for _ in range(5000))
+    assert not all(transcoding.put(number, packet) for _ in range(MOST_WAITING + 5000))
     transcoding.close()
     assert transcoding.pid is None
+
+
+def test_nothing_is_lost_while_the_process_starts_and_while_it_is_stopped():
+    transcoding = Transcoding()
+    number = transcoding.open(media(PCMU), media(G722, 9))
+    packets = said(PCMU, 2.0)
+    assert all(transcoding.put(number, packet) for packet in packets[:50])
+    made: list[tuple[int, bytes]] = []
+
+    def until(wanted: int) -> None:
+        deadline = time.monotonic() + 10
+        while len(made) < wanted and time.monotonic() < deadline:
+            time.sleep(0.005)
+            made.extend(transcoding.take())
+
+    until(50)
+    os.kill(transcoding.pid or 0, signal.SIGSTOP)
+    assert all(transcoding.put(number, packet) for packet in packets[50:])
+    assert not transcoding.at_rest(number)
+    time.sleep(0.3)
+    os.kill(transcoding.pid or 0, signal.SIGCONT)
+    until(100)
+    assert transcoding.at_rest(number)
+    assert transcoding.take_given_up() == 0
+    assert [parts(packet)[1] for _, packet in made] == list(range(1, 101))
+    assert set(np.diff([parts(packet)[2] for _, packet in made])) == {160}
+    transcoding.close()
+
+
+def test_what_is_too_late_is_given_up_and_counted(monkeypatch):
+    transcoding = Transcoding()
+    number = transcoding.open(media(PCMU), media(G722, 9))
+    first, second, *_ = said(PCMU, 0.1)
+    made: list[tuple[int, bytes]] = []
+
+    def until_at_rest() -> None:
+        deadline = time.monotonic() + 10
+        while not transcoding.at_rest(number) and time.monotonic() < deadline:
+            time.sleep(0.005)
+            made.extend(transcoding.take())
+
+    transcoding.put(number, first)
+    until_at_rest()
+    os.kill(transcoding.pid or 0, signal.SIGSTOP)
+    transcoding.put(number, first)
+    time.sleep(MOST_AGE_NS / 1e9 + 0.05)
+    os.kill(transcoding.pid or 0, signal.SIGCONT)
+    until_at_rest()
+    transcoding.put(number, second)
+    until_at_rest()
+    assert len(made) == 2
+    assert transcoding.take_given_up() == 1
+    assert transcoding.take_given_up() == 0
+    monkeypatch.setattr("onrecord.media.transcoding.REST_SECONDS", 0.0)
+    transcoding.rest()
+    assert transcoding.pid is not None
+    transcoding.close_direction(number)
+    transcoding.rest()
+    assert transcoding.pid is None
+
+
+@pytest.mark.parametrize(
+    ("codec", "wanted_ms", "made_ms"),
+    [(PCMA, 10, 10), (PCMU, 60, 60), (G722, 30, 30), (OPUS, 60, 60), (OPUS, 30, 20),
+     (L16_WIDE, 30, 30), (L16_WIDE, 60, 20), (PCMU, 25, 20)],
+)  # fmt: skip
+def test_packets_are_as_long_as_the_target_asks_where_they_can_be(codec, wanted_ms, made_ms):
+    target = replace(media(codec, 97), ptime_ms=wanted_ms)
+    source = G722 if codec in (PCMU, PCMA) else PCMU
+    transcoder = Transcoder(media(source), target)
+    made = [out for packet in said(source, 1.2) for out in transcoder.take(packet)]
+    times = [parts(packet)[2] for packet in made]
+    assert set(np.diff(times)) == {codec.clock_rate * made_ms // 1000}
+    assert max(map(len, made)) <= 1412
+    rate = sample_rate(codec.name, codec.clock_rate)
+    samples = heard(made, codec)[rate // 4 : rate // 4 + rate // 2]
+    assert 7000 < strength(samples, 440, rate) < 9000
+
+
+def overlays(seconds: float = 1.0, hertz: float = 1000.0) -> list[bytes]:
+    """Frames of a tone, as an overlay has them."""
+    at = np.arange(int(16000 * seconds)) / 16000
+    wave = (6000 * np.sin(2 * np.pi * hertz * at)).astype(">i2")
+    return [wave[n : n + 320].tobytes() for n in range(0, len(wave), 320)]
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_an_overlay_lies_over_the_audio_and_takes_nothing_away(name):
+    codec = CODECS[name]
+    transcoder = Transcoder(media(codec), media(codec, 97))
+    made = []
+    for packet, over in zip(said(codec), overlays(), strict=False):
+        made += transcoder.overlay(over)
+        made += transcoder.take(packet)
+    assert set(np.diff([parts(packet)[2] for packet in made])) == {codec.clock_rate // 50}
+    rate = sample_rate(codec.name, codec.clock_rate)
+    samples = heard(made, codec)[rate // 4 : rate // 4 + rate // 2]
+    assert 7000 < strength(samples, 440, rate) < 9000
+    assert 5200 < strength(samples, 1000, rate) < 6800
+
+
+def test_an_overlay_is_sent_alone_where_there_is_nothing_else_and_fills_a_pause():
+    transcoder = Transcoder(media(PCMU), media(PCMU, 0))
+    over = iter(overlays(2.0))
+    alone = [out for _ in range(20) for out in transcoder.overlay(next(over))]
+    assert len(alone) == 15
+    assert strength(heard(alone, PCMU), 1000) == pytest.approx(6000, rel=0.05)
+    packets = said(PCMU, 1.0)
+    first = [out for packet in packets[:10] for out in transcoder.take(packet)]
+    paused = [out for _ in range(20) for out in transcoder.overlay(next(over))]
+    after = [out for packet in packets[30:] for out in transcoder.take(packet)]
+    times = [parts(packet)[2] for packet in first + paused + after]
+    assert set(np.diff(times[: len(first) + len(paused)])) == {160}
+    real = (len(packets) - 1) * 160
+    assert times[-1] - times[0] == real
+
+
+def test_the_marker_of_a_talkspurt_is_passed_on():
+    packets = [bytearray(packet) for packet in said(PCMU, 0.2)]
+    for n in (0, 6):
+        packets[n][1] |= 0x80
+    transcoder = Transcoder(media(PCMU), media(G722, 9))
+    made = [out for packet in packets for out in transcoder.take(bytes(packet))]
+    assert [n for n, packet in enumerate(made) if packet[1] & 0x80] == [0, 6]

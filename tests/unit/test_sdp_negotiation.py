@@ -114,7 +114,8 @@ def test_answer_to_a_softphone_takes_its_first_common_codec_and_refuses_video():
     assert ours.media.send_payload_type == 0
     assert ours.media.send_codec == Codec("PCMU")
     assert ours.media.telephone_event_payload_type == 99
-    assert ours.media.payload_types == {0: Codec("PCMU"), 99: Codec("TELEPHONE-EVENT")}
+    heard = {0: Codec("PCMU"), 8: Codec("PCMA"), 99: Codec("TELEPHONE-EVENT")}
+    assert ours.media.payload_types == heard
 
 
 def test_the_peer_decides_the_order():

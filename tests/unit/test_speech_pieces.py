@@ -4,6 +4,9 @@ import hashlib
 import itertools
 import json
 import shutil
+import subprocess
+import sys
+import wave
 
 import numpy as np
 import pytest
@@ -306,20 +309,51 @@ class TestProgress:
 
 
 class TestSource:
-    def test_a_wav_file_is_mapped(self, tmp_path):
+    def whole(self, path):
+        with open_sound(path) as sound:
+            return sound.read(0, sound.frames)
+
+    def test_a_wav_file_is_read_where_it_is_wanted(self, tmp_path):
         spoken = conversation()
-        sound = open_sound(write_wav(tmp_path / "x.wav", spoken))
-        assert isinstance(sound.samples, np.memmap)
-        assert np.array_equal(sound.samples, spoken)
-        assert (sound.rate, sound.channels) == (8000, 2)
         part = tmp_path / "part.wav"
-        part.write_bytes(sound.wav(1000, 2500))
-        assert np.array_equal(open_sound(part).samples, spoken[8000:20_000])
+        with open_sound(write_wav(tmp_path / "x.wav", spoken)) as sound:
+            assert np.array_equal(sound.read(0, sound.frames), spoken)
+            assert np.array_equal(sound.read(len(spoken) - 7, len(spoken) + 9), spoken[-7:])
+            assert sound.read(len(spoken), len(spoken) + 9).shape == (0, 2)
+            assert np.array_equal(sound.channel(1)[5:900], spoken[5:900, 1])
+            assert len(sound.channel(0)) == len(spoken)
+            assert (sound.rate, sound.channels) == (8000, 2)
+            part.write_bytes(sound.wav(1000, 2500))
+        assert np.array_equal(self.whole(part), spoken[8000:20_000])
+
+    def test_a_long_file_does_not_stay_in_memory(self, tmp_path):
+        # An hour of both channels; loud, so that it is not sparse, but never asked about.
+        path = tmp_path / "long.wav"
+        with wave.open(str(path), "wb") as wav:
+            wav.setnchannels(2)
+            wav.setsampwidth(2)
+            wav.setframerate(8000)
+            for _ in range(60):
+                wav.writeframes(np.full(960_000, 77, "<i2").tobytes())
+        program = (
+            "import resource, sys; from pathlib import Path\n"
+            "from onrecord.speech.parts import loudest\n"
+            "from onrecord.speech.source import open_sound\n"
+            "loudest(open_sound(Path(sys.argv[1])))\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        arguments = [sys.executable, "-W", "ignore", "-c", program]
+        done = [
+            subprocess.run([*arguments, str(file)], capture_output=True, text=True, check=True)
+            for file in (path, write_wav(tmp_path / "short.wav", conversation()))
+        ]
+        long, short = (int(one.stdout) for one in done)
+        assert long - short < 60_000, "kilobytes; the file has 115,000"
 
     def test_a_wav_file_that_is_shorter_than_it_says(self, tmp_path):
         path = write_wav(tmp_path / "x.wav", conversation())
         path.write_bytes(path.read_bytes()[:4047])
-        assert len(open_sound(path).samples) == 1000
+        assert len(self.whole(path)) == 1000
 
     def test_an_mp3_file_is_decoded(self, tmp_path):
         path = tmp_path / "x.mp3"
@@ -327,9 +361,9 @@ class TestSource:
             writer = Mp3Writer(file, 1, 8000)
             writer.write(clip("ann-1")[None])
             writer.finish()
-        sound = open_sound(path)
-        assert abs(len(sound.samples) - len(clip("ann-1"))) < 2400
-        heard = sound.samples[:, 0].astype(float)
+        decoded = self.whole(path)
+        assert abs(len(decoded) - len(clip("ann-1"))) < 2400
+        heard = decoded[:, 0].astype(float)
         assert 0.5 < heard.std() / clip("ann-1").std() < 2
 
     @pytest.mark.parametrize("content", [b"", b"RIFF", b"no audio at all" * 100])
@@ -340,9 +374,9 @@ class TestSource:
             open_sound(path)
 
     def test_an_empty_file_of_audio(self, tmp_path):
-        sound = open_sound(write_wav(tmp_path / "x.wav", np.empty((0, 2), np.int16)))
-        assert sound.samples.shape == (0, 2)
-        assert sound.duration_ms == 0
+        with open_sound(write_wav(tmp_path / "x.wav", np.empty((0, 2), np.int16))) as sound:
+            assert sound.read(0, 1).shape == (0, 2)
+            assert sound.duration_ms == 0
 
 
 class TestModels:

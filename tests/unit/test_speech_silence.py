@@ -29,7 +29,7 @@ def test_the_timer_runs_out_exactly_when_the_silence_is_long_enough():
     assert not heard(timer, (SPEECH, 30), (NOISE, 62))
     assert timer.silence_ms == 62 * WINDOW_MS
     assert heard(timer, (NOISE, 1))
-    assert timer.state is SilenceState.OVER
+    assert timer.over
     assert timer.heard_ms == 93 * WINDOW_MS
 
 
@@ -75,26 +75,27 @@ def test_speech_on_any_track_counts():
     assert timer.hear(np.full((2, 32), NOISE, np.float32))
 
 
-def test_a_paused_timer_stands_still_and_goes_on_where_it_was():
-    timer = SilenceTimer(1000)
-    heard(timer, (SPEECH, 10), (NOISE, 20))
-    timer.paused = True
-    assert not heard(timer, (NOISE, 10_000), (SPEECH, 5))
-    assert timer.silence_ms == 20 * WINDOW_MS
-    timer.paused = False
-    assert not heard(timer, (NOISE, 11))
-    assert heard(timer, (NOISE, 1))
-
-
 def test_without_a_limit_it_never_runs_out():
     timer = SilenceTimer(0)
     assert not heard(timer, (SPEECH, 10), (NOISE, 100_000))
     assert timer.silence_ms == 100_000 * WINDOW_MS
 
 
-def test_it_stays_over():
+def test_it_is_over_as_long_as_nobody_speaks():
     timer = SilenceTimer(320)
     assert heard(timer, (SPEECH, 10), (NOISE, 10))
-    assert heard(timer, (SPEECH, 100))
-    assert timer.heard_ms == 20 * WINDOW_MS
+    assert heard(timer, (NOISE, 100))
     assert timer.hear(np.empty((2, 0), np.float32))
+    assert not heard(timer, (SPEECH, 2))
+    assert not timer.over
+
+
+def test_what_is_left_is_the_shortest_time_in_which_it_can_be_over():
+    timer = SilenceTimer(2000)
+    assert timer.left_ms == 2000
+    heard(timer, (SPEECH, 10), (NOISE, 10))
+    assert timer.left_ms == 2000 - 320
+    heard(timer, (NOISE, 100))
+    assert timer.left_ms == 0
+    timer.count()
+    assert (timer.left_ms, timer.state) == (2000, SilenceState.COUNTING)

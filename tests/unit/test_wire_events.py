@@ -33,6 +33,7 @@ from onrecord.calls.records import (
 from onrecord.core.ids import RecordingId, TranscriptionId
 from onrecord.rtp.stats import LegStats
 from onrecord.wire import events
+from reported import gappy, report_on
 
 EVENT_ID = "0ccc7b54-4df3-4bca-a65a-3da1ecc777f0"
 OCCURRED = datetime(2026, 2, 3, 4, 5, 6, 7000, UTC)
@@ -188,6 +189,18 @@ def test_recording_saved(unwrap):
     assert payload.end_time == "2026-02-03T04:06:06.007000Z"
     assert payload.duration_millis == 60_000
     assert (payload.model_extra["from"], payload.to) == ("+18005550101", "+18005550100")
+
+
+def test_the_fidelity_of_a_recording_does_not_disturb_the_sdk(unwrap):
+    recording = make_recording(fidelity=gappy().fidelity)
+    event = unwrap(events.recording_saved(recording, None, "http://x/f.mp3", EVENT_ID, NOW_NS))
+    assert isinstance(event, CallRecordingSavedWebhookEvent)
+    payload = check_common(event, "call.recording.saved")
+    assert payload.fidelity["tracks_without_audio"] == ["outbound"]
+    silent = make_recording(fidelity=report_on([], {}, seconds=0).fidelity)
+    event = unwrap(events.recording_saved(silent, None, "http://x/f.mp3", EVENT_ID, NOW_NS))
+    assert isinstance(event, CallRecordingSavedWebhookEvent)
+    assert event.data.payload.fidelity["mos"] is None
 
 
 def test_recording_saved_takes_the_state_of_the_call_when_it_has_none_of_its_own():

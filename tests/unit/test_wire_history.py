@@ -158,7 +158,16 @@ def test_resources_of_call_events():
 def test_resource_of_a_delivery():
     attempts = (
         Attempt("event-1", 1, "http://a", S, 2 * S, 503, None, {"Telnyx-Timestamp": "1"}),
-        Attempt("event-1", 2, "http://b", 3 * S, 4 * S, 200),
+        Attempt(
+            "event-1",
+            2,
+            "http://b",
+            3 * S,
+            4 * S,
+            200,
+            response_headers=(("x-a", "1"), ("x-a", "2")),
+            response_body="ok",
+        ),
     )
     event = an_event(1, state=EventState.DELIVERED, attempts=2)
     shown = history.delivery_resource(Delivery(event, attempts))
@@ -169,12 +178,28 @@ def test_resource_of_a_delivery():
     )
     newest, oldest = shown["attempts"]
     assert (newest["status"], newest["errors"]) == ("delivered", [])
-    assert newest["http"]["response"] == {"status": 200}
-    assert (oldest["status"], oldest["errors"][0]["detail"]) == (
-        "failed",
-        "the receiver answered 503",
-    )
+    assert newest["http"]["response"] == {
+        "status": 200,
+        "headers": [["x-a", "1"], ["x-a", "2"]],
+        "body": "ok",
+    }
+    assert (oldest["status"], oldest["errors"]) == ("failed", [75599])
+    assert oldest["detail"] == "the receiver answered 503"
     assert oldest["http"]["request"]["headers"] == [["Telnyx-Timestamp", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *[(None, 75000), (307, 75300), (400, 75400), (404, 75404), (410, 75499)],
+        *[(500, 75500), (503, 75599), (700, 75000)],
+    ],
+)
+def test_codes_of_failed_deliveries(status, code):
+    delivery = Delivery(an_event(1, attempts=1), (Attempt("event-1", 1, "http://a", S, S, status),))
+    (shown,) = history.delivery_resource(delivery)["attempts"]
+    assert shown["errors"] == [code]
+    assert (shown["http"]["response"] is None) == (status is None)
 
 
 @pytest.mark.parametrize(

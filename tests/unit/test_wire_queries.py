@@ -19,9 +19,10 @@ def test_pages_have_defaults_and_two_spellings():
     assert parse_page({}) == PageRequest(1, 20)
     assert parse_page({"page[number]": "3", "page[size]": "250"}) == PageRequest(3, 250)
     assert parse_page({"page_number": "2", "page_size": "1"}) == PageRequest(2, 1)
+    assert parse_page({"page[number]": "0", "page_size": "0"}) == PageRequest(1, 20)
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "x", "", "1.5", "251", "٣", "9" * 5000])
+@pytest.mark.parametrize("value", ["-1", "x", "", "1.5", "251", "٣", "9" * 5000])
 def test_page_nonsense_names_the_parameter(value):
     assert refusal(parse_page, {"page[size]": value}) == ("10015", "page[size]")
     assert refusal(parse_page, {"page_size": value}) == ("10015", "page_size")

@@ -2,9 +2,11 @@ import pytest
 
 from api.record_start_violations import VIOLATIONS
 from onrecord.calls.commands import Answer, Bridge, Hangup, RecordStart, RecordStop, Reject
+from onrecord.calls.media import FromFolder, FromUrl
 from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
 from onrecord.core.errors import CallerError
-from onrecord.wire import bodies, requests
+from onrecord.wire import requests
+from onrecord.wire.bodies import recordings
 from onrecord.wire.languages import ENGLISH, LANGUAGES
 
 GOOD = {"format": "wav", "channels": "dual"}
@@ -121,7 +123,7 @@ def test_deepgram_takes_english_only():
 
 
 def test_null_counts_as_absent_and_unknown_members_are_ignored():
-    body = dict.fromkeys((member.name for member in bodies.RECORD_START), None) | GOOD
+    body = dict.fromkeys((member.name for member in recordings.RECORD_START), None) | GOOD
     extra = {"trim_silence": True, "max_length_secs": -9, "maximum_length": "x"}
     assert requests.parse_record_start(body | extra) == requests.parse_record_start(GOOD)
 
@@ -403,3 +405,30 @@ def test_numbers_and_bulk_delete():
     assert faults(requests.parse_recording_ids, {"ids": "x"}) == [("10026", "/ids")]
     assert faults(requests.parse_recording_ids, {"ids": []}) == [("10015", "/ids")]
     assert faults(requests.parse_recording_ids, {"ids": [1]}) == [("10026", "/ids/0")]
+
+
+def test_what_the_parties_hear_is_read_alike_for_dial_and_transfer():
+    heard = {
+        "audio_url": "http://files.test/a.mp3", "media_name": "b.wav", "mute_dtmf": "both",
+        "play_ringtone": True, "ringtone": "uk", "preferred_codecs": "g722, PCMA,,VP8",
+    }  # fmt: skip
+    base = {"to": "sip:a@b.test", "from": "sip:c@d.test", "connection_id": "1"}
+    for command in (
+        requests.parse_dial(base | heard),
+        requests.parse_transfer({"to": base["to"]} | heard),
+    ):
+        assert command.audio == FromUrl("http://files.test/a.mp3")
+        assert (command.mute_dtmf, command.ringtone) == ("both", "uk")
+        assert command.preferred_codecs == ("G722", "PCMA", "VP8")
+    named = requests.parse_transfer({"to": base["to"], "media_name": "b.wav", "ringtone": "uk"})
+    assert (named.audio, named.ringtone, named.mute_dtmf) == (FromFolder("b.wav"), None, "none")
+    bridge = requests.parse_bridge(
+        {"call_control_id": "v3:x", "play_ringtone": True, "mute_dtmf": "self"}
+    )
+    assert (bridge.ringtone, bridge.mute_dtmf, bridge.park_after_unbridge) == ("us", "self", False)
+    assert requests.parse_bridge(
+        {"call_control_id": "x", "hold_after_unbridge": True}
+    ).park_after_unbridge
+    with pytest.raises(CallerError) as refused:
+        requests.parse_bridge({"call_control_id": "x", "ringtone": "xx", "mute_dtmf": "all"})
+    assert [fault.code for fault in refused.value.faults] == ["10032", "10032"]

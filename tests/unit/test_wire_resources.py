@@ -1,5 +1,6 @@
 from api.fake_services import NOW_NS, make_leg, make_recording
 from onrecord.calls.records import Application, LegState, Page, PhoneNumber, RecordingParams
+from onrecord.wire.fidelity import report_resource
 from onrecord.wire.resources import (
     application_resource,
     dialled_resource,
@@ -8,6 +9,7 @@ from onrecord.wire.resources import (
     page_body,
     recording_resource,
 )
+from reported import gappy, kept
 
 SECOND_NS = 10**9
 
@@ -67,6 +69,36 @@ def test_a_recording():
     assert recording_resource(recording, None)["download_urls"] == {}
     mono = make_recording(params=RecordingParams("wav", "dual", track="outbound"))
     assert recording_resource(mono, "u")["channels"] == "single"
+
+
+def test_how_faithful_a_recording_is():
+    report = gappy()
+    recording = make_recording(fidelity=report.fidelity)
+    path = f"/v2/recordings/{recording.id}/report"
+    assert recording_resource(recording, None)["fidelity"] == {
+        "mos": 4.38,
+        "loss_percent": 0.407,
+        "gaps": 3,
+        "gaps_millis": 11_040,
+        "concealed_millis": 40,
+        "tracks_without_audio": ["outbound"],
+        "silent": False,
+        "torn": False,
+        "report_url": path,
+    }
+    told = report_resource(recording, kept(report))
+    assert (told["record_type"], told["recording_id"]) == ("recording_report", recording.id)
+    assert told["picture_url"] == f"{path}.png"
+    assert told["recording_started_at"] == "2026-02-03T04:05:06.007Z"
+    inbound = told["tracks"]["inbound"]
+    assert inbound["gaps"] == [
+        {"start_millis": 2000.0, "duration_millis": 40.0, "cause": "loss", "packets": 2},
+        {"start_millis": 5000.0, "duration_millis": 1000.0, "cause": "hold", "packets": 0},
+    ]
+    assert inbound["gap_totals"]["hold"] == {"count": 1, "duration_millis": 1000.0}
+    assert (inbound["lost"], inbound["concealed_millis"]) == (2, 40.0)
+    assert told["tracks"]["outbound"]["one_way"] is True
+    assert [channel["silent"] for channel in told["channels"]] == [False, True]
 
 
 def test_an_application_shows_defaults_under_what_was_given():

@@ -7,8 +7,8 @@ import pytest
 from onrecord.calls.commands import PlaybackStart, PlaybackStop, SendDtmf
 from onrecord.calls.media import FromContent, FromFolder, FromUrl, Spoken
 from onrecord.core.errors import CallerError
+from onrecord.wire.bodies.sounds import LANGUAGES
 from onrecord.wire.requests import parse_dial, parse_transfer
-from onrecord.wire.sound_bodies import LANGUAGES
 from onrecord.wire.sound_requests import (
     parse_playback_start,
     parse_playback_stop,
@@ -48,6 +48,7 @@ def test_playback_start_takes_one_source():
     )
     assert parse_playback_start({"audio_url": URL, "loop": "infinity"}).loops is None
     assert parse_playback_start({"audio_url": URL, "loop": 2.0}).loops == 2
+    assert parse_playback_start({"audio_url": URL, "loop": "100"}).loops == 100
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,10 @@ def test_playback_start_takes_one_source():
         ({"playback_content": "no base64!"}, [("10015", "/playback_content")]),
         ({"media_name": ""}, [("10025", "/media_name")]),
         ({"audio_url": URL, "audio_type": "ogg"}, [("10032", "/audio_type")]),
-        *[({"audio_url": URL, "loop": n}, [("90009", "/loop")]) for n in (0, 101, "3", True, 1.5)],
+        *[
+            ({"audio_url": URL, "loop": n}, [("90009", "/loop")])
+            for n in (0, 101, "0", "101", "3.0", "٣", "x", True, 1.5)
+        ],
         ({"audio_url": URL, "stop": "both"}, [("90016", "/stop")]),
         ({"audio_url": URL, "stop": 1}, [("10026", "/stop")]),
         ({"audio_url": URL, "target_legs": "all"}, [("10032", "/target_legs")]),

@@ -1,10 +1,10 @@
-"""The webhook members of dial, answer and transfer."""
+"""The webhook members of dial and of every command of a call."""
 
 import pytest
 
 from onrecord.calls.records import WebhookTarget
 from onrecord.core.errors import CallerError
-from onrecord.wire import requests
+from onrecord.wire import requests, sound_requests
 
 DIAL = {"connection_id": "1", "to": "sip:b@h", "from": "+15550001"}
 
@@ -72,3 +72,30 @@ def test_a_later_command_changes_only_what_it_gives():
 )
 def test_what_is_refused(given, expected):
     assert fault(**given) == expected
+
+
+COMMANDS = [
+    (requests.parse_answer, {}),
+    (requests.parse_reject, {"cause": "USER_BUSY"}),
+    (requests.parse_hangup, {}),
+    (requests.parse_bridge, {"call_control_id": "v3:other"}),
+    (requests.parse_transfer, {"to": "sip:b@h"}),
+    (requests.parse_record_start, {"format": "wav", "channels": "dual"}),
+    (requests.parse_record_stop, {}),
+    (requests.parse_record_pause, {}),
+    (requests.parse_record_resume, {}),
+    (sound_requests.parse_playback_start, {"media_name": "a.wav"}),
+    (sound_requests.parse_playback_stop, {}),
+    (sound_requests.parse_speak, {"payload": "Hello.", "voice": "female"}),
+    (sound_requests.parse_send_dtmf, {"digits": "1"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("parse", "needed"), COMMANDS, ids=lambda part: getattr(part, "__name__", "")
+)
+def test_every_command_may_say_where_the_webhooks_go(parse, needed):
+    assert parse(needed).webhook is None
+    assert parse(needed | {"webhook_url": "http://a/"}).webhook == WebhookTarget(url="http://a/")
+    with pytest.raises(CallerError, match="10033"):
+        parse(needed | {"webhook_retries_policies": {"a.b": {"retries_ms": [60_000, 1]}}})

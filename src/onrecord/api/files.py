@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import re
+import string
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -23,6 +24,9 @@ MEDIA_TYPES = {".wav": "audio/wav", ".mp3": "audio/mpeg"}
 CHUNK_BYTES = 256 * 1024
 
 _RANGE = re.compile(r"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + " !#$&'()+,-.;=@[]^_`{}~")
+"""What a quoted file name may hold that every client takes literally: not ``%``, quotes or backslashes."""
 
 
 def file_routes(files: Files) -> APIRouter:
@@ -114,12 +118,11 @@ def _wanted(opened: _Opened, request: Request) -> tuple[int, int, int] | None:
 
 
 def _disposition(name: str) -> str:
-    encoded = quote(name)
-    return (
-        f'attachment; filename="{name}"'
-        if encoded == name
-        else f"attachment; filename*=UTF-8''{encoded}"
-    )
+    """RFC 6266: the name as it is, and for clients that do not read RFC 8187 one in ASCII before it."""
+    encoded = quote(name, safe="")
+    plain = "".join(char if char in _PLAIN else "_" for char in name)
+    extended = "" if plain == name else f"; filename*=UTF-8''{encoded}"
+    return f'attachment; filename="{plain}"{extended}'
 
 
 class _FileStream(StreamingResponse):

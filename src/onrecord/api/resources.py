@@ -1,10 +1,12 @@
 """Routes of applications, recordings, numbers and the account's public key."""
 
+import asyncio
 import base64
 
 from fastapi import APIRouter, Request, Response
 
 from onrecord.api.answers import data_answer, json_answer, json_body
+from onrecord.api.pictures import report_picture
 from onrecord.api.services import (
     Account,
     Applications,
@@ -15,6 +17,7 @@ from onrecord.api.services import (
 )
 from onrecord.calls.records import Recording
 from onrecord.wire import queries, requests, storage
+from onrecord.wire.fidelity import report_resource
 from onrecord.wire.resources import (
     application_resource,
     number_resource,
@@ -58,8 +61,9 @@ def application_routes(applications: Applications) -> APIRouter:
 
 
 def recording_routes(recordings: Recordings) -> APIRouter:
-    """List, get and delete of /v2/recordings."""
+    """List, get, report and delete of /v2/recordings."""
     router = APIRouter(prefix="/v2/recordings")
+    drawing = asyncio.Lock()
 
     async def shown(recording: Recording) -> dict[str, object]:
         return recording_resource(recording, await recordings.link(recording))
@@ -74,6 +78,17 @@ def recording_routes(recordings: Recordings) -> APIRouter:
     @router.get("/{recording_id}", response_model=None)
     async def get(recording_id: str) -> Response:
         return data_answer(await shown(await recordings.get(recording_id)))
+
+    @router.get("/{recording_id}/report", response_model=None)
+    async def report(recording_id: str) -> Response:
+        return data_answer(report_resource(*await recordings.report(recording_id)))
+
+    @router.get("/{recording_id}/report.png", response_model=None)
+    async def picture(recording_id: str) -> Response:
+        found = await recordings.report(recording_id)
+        async with drawing:  # a picture takes 30 MB while it is made
+            image = await asyncio.to_thread(report_picture, *found)
+        return Response(image, media_type="image/png")
 
     @router.delete("/{recording_id}", response_model=None)
     async def delete(recording_id: str) -> Response:

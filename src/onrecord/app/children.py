@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable
 
@@ -64,7 +65,7 @@ class Child:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECS)
+            await asyncio.wait_for(process.communicate(), STOP_SECS)
         except TimeoutError:
             log.warning("child_not_ending", child=self.role)
             with contextlib.suppress(ProcessLookupError):
@@ -85,8 +86,10 @@ class Child:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
+        # The arrays are small: threads of the linear algebra library would only wait for each other.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self._module, stdin=pipe, stdout=pipe
+            sys.executable, "-m", self._module, stdin=pipe, stdout=pipe, env=environment
         )
         if process.stdin is None:
             raise RuntimeError("a child without standard input cannot be told to end")

@@ -19,10 +19,14 @@ log = structlog.get_logger()
 IDLE_SECS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Wanted:
-    line: str
+    told: dict[str, object]
     silent: Callable[[], None]
+
+    @property
+    def line(self) -> str:
+        return json.dumps({"listen": self.told})
 
 
 class Listening:
@@ -50,8 +54,9 @@ class Listening:
             "path": str(path.absolute()),
             "timeout_secs": timeout_secs,
             "track": track,
+            "spoken": False,
         }
-        self._wanted[recording_id] = _Wanted(json.dumps({"listen": told}), silent)
+        self._wanted[recording_id] = _Wanted(told, silent)
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
@@ -68,12 +73,20 @@ class Listening:
         else:
             self._child.tell(self._wanted[recording_id].line)
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._child is not None
+
     def forget(self, recording_id: RecordingId) -> None:
         """Listen no more; unknown ids are no fault."""
-        if self._wanted.pop(recording_id, None) is None or self._child is None:
-            return
-        self._child.tell(json.dumps({"forget": recording_id}))
-        if not self._wanted:
+        if self._wanted.pop(recording_id, None) is not None and self._child is not None:
+            self._child.tell(json.dumps({"forget": recording_id}))
+        self._rest()
+
+    def _rest(self) -> None:
+        """End the process after a while in which nothing is listened to."""
+        if self._child is not None and not self._wanted and self._idle is None:
             self._idle = asyncio.get_running_loop().call_later(
                 IDLE_SECS, lambda: self._background.spawn(self._end(), "end_listener")
             )
@@ -86,7 +99,7 @@ class Listening:
         await self._end()
 
     async def _end(self) -> None:
-        child = self._child
+        child, self._idle = self._child, None
         if child is not None and not self._wanted:
             self._child = None
             LISTENING_BACKLOG.set(0)
@@ -104,8 +117,12 @@ class Listening:
         match message:
             case {"silent": str(recording_id)}:
                 wanted = self._wanted.pop(RecordingId(recording_id), None)
+                self._rest()
                 if wanted is not None:
                     wanted.silent()
+            case {"spoken": str(recording_id)}:
+                if (wanted := self._wanted.get(RecordingId(recording_id))) is not None:
+                    wanted.told["spoken"] = True
             case {"backlog": float(secs) | int(secs)}:
                 LISTENING_BACKLOG.set(secs)
             case _:

@@ -14,27 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onrecord.app.figures import report
+from onrecord.app.heap import keep_memory
 from onrecord.app.parent import end_with_parent
 from onrecord.app.parts import Parts, database_url, open_parts
 from onrecord.app.transcribing import ApartTranscriber
 from onrecord.core.ids import RecordingId
 from onrecord.core.logs import configure_logs
 from onrecord.core.settings import Settings
+from onrecord.jobs.moving import Moving as MovingJobs
 from onrecord.jobs.transcribing import Transcribing as TranscribingJobs
 from onrecord.jobs.worker import Worker
-from onrecord.mastering import Mastering
+from onrecord.mastering import Masters
 from onrecord.service.finishing import Finishing
+from onrecord.service.moving import Moving
 from onrecord.service.pruning import Pruning
 from onrecord.service.recording import TOLD_SECS
 from onrecord.service.transcribing import Transcribing, TranscriptionFiles
 
 PRUNE_SECS = 60.0
+ROUND_SECS = 2.0
 SWEEP_SECS = 5.0
 
 
 def main() -> None:
     """Run until the control process goes away."""
     end_with_parent()
+    keep_memory()
     # A terminal's Ctrl-C and a service's stop reach us too; the control process tells us when to end.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
@@ -48,9 +53,13 @@ def main() -> None:
 
 async def _run(settings: Settings, public_url: str) -> None:
     async with open_parts(settings, public_url) as parts:
-        worker = _worker(parts)
+        masters = Masters(
+            parts.folder.spool, _speech_bounds, after_secs=settings.keep_up_after_secs
+        )
+        worker = _worker(parts, masters)
         tasks = [
             asyncio.create_task(worker.run()),
+            asyncio.create_task(_keep_up(masters)),
             asyncio.create_task(_sweep(parts)),
             asyncio.create_task(_prune(parts)),
             asyncio.create_task(report()),
@@ -61,18 +70,19 @@ async def _run(settings: Settings, public_url: str) -> None:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.to_thread(masters.close)
         for task in done:
             if not task.cancelled():
                 task.result()
 
 
-def _worker(parts: Parts) -> Worker:
+def _worker(parts: Parts, masters: Masters) -> Worker:
     files = TranscriptionFiles(parts.folder.transcriptions)
     finishing = Finishing(
         store=parts.store,
         storage=parts.storage,
         destinations=parts.destinations,
-        mastering=Mastering(_speech_bounds),
+        mastering=masters,
         spools=parts.spools,
         delivery=parts.delivery,
         announcements=parts.announcements,
@@ -83,6 +93,14 @@ def _worker(parts: Parts) -> Worker:
         store=parts.store,
         transcriber=ApartTranscriber(parts.settings),
         files=files,
+        delivery=parts.delivery,
+        announcements=parts.announcements,
+        clock=parts.clock,
+    )
+    moving = Moving(
+        store=parts.store,
+        storage=parts.storage,
+        destinations=parts.destinations,
         delivery=parts.delivery,
         announcements=parts.announcements,
         clock=parts.clock,
@@ -100,6 +118,7 @@ def _worker(parts: Parts) -> Worker:
         give_up=finishing.give_up,
         busy=busy,
         locks=parts.folder.locks,
+        moving=MovingJobs(moving.move),
         transcribing=TranscribingJobs(transcribing.transcribe, transcribing.give_up),
         told_secs=TOLD_SECS,
     )
@@ -110,6 +129,12 @@ def _speech_bounds(samples: NDArray[np.int16], rate: int) -> tuple[int, int] | N
     from onrecord.speech.trim import trim_bounds
 
     return trim_bounds(samples, rate)
+
+
+async def _keep_up(masters: Masters) -> None:
+    while True:
+        await asyncio.to_thread(masters.round)
+        await asyncio.sleep(ROUND_SECS)
 
 
 async def _sweep(parts: Parts) -> None:

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 Samples = NDArray[np.int16]
 
 FRAMES_PER_SECOND = 50
+FRAMES_MS = (10, 20, 30, 40, 50, 60)
+"""How long a packet may be; Opus has fewer lengths (RFC 6716 §2.1.4)."""
+OPUS_FRAMES_MS = (10, 20, 40, 60)
 OPUS_BITS_PER_SECOND = 32_000
 
 _PLAIN_RATES = {"PCMU": 8000, "PCMA": 8000, "G722": 16000, "OPUS": 48000}
 _AV_NAMES = {"G722": "g722", "OPUS": "libopus"}
-_AV_OPTIONS = {"OPUS": {"application": "voip", "frame_duration": "20"}, "G722": {}}
 
 
 class BadPayloadError(OnrecordError):
@@ -55,7 +57,7 @@ class PayloadEncoder(Protocol):
     """Samples to payloads."""
 
     def encode(self, samples: Samples) -> bytes:
-        """The payload of one frame of 20 ms at the codec's rate; empty while the codec fills up."""
+        """The payload of one frame at the codec's rate; empty while the codec fills up."""
         ...
 
 
@@ -73,13 +75,13 @@ def make_decoder(name: str) -> PayloadDecoder:
     return _Decoder(name) if name in _AV_NAMES else _Table(*_TABLES[name])
 
 
-def make_encoder(name: str) -> PayloadEncoder:
-    """An encoder for an encoding name, upper case.
+def make_encoder(name: str, frame_ms: int = 20) -> PayloadEncoder:
+    """An encoder for an encoding name, upper case, which takes frames of ``frame_ms``.
 
     Raises:
         LookupError: there is none.
     """
-    return _Encoder(name) if name in _AV_NAMES else _Table(*_TABLES[name])
+    return _Encoder(name, frame_ms) if name in _AV_NAMES else _Table(*_TABLES[name])
 
 
 _OPUS_SILENCE = b"\xf8\xff\xfe"
@@ -172,15 +174,15 @@ class _Decoder:
 
 
 class _Encoder:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, frame_ms: int) -> None:
         import av  # as above
 
         context = cast("AudioCodecContext", av.CodecContext.create(_AV_NAMES[name], "w"))
         context.sample_rate = self._rate = _PLAIN_RATES[name]
         context.layout = "mono"
         context.format = "s16"
-        context.options = _AV_OPTIONS[name]
         if name == "OPUS":
+            context.options = {"application": "voip", "frame_duration": str(frame_ms)}
             context.bit_rate = OPUS_BITS_PER_SECOND
         context.open()
         self._context = context

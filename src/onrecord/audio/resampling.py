@@ -45,6 +45,27 @@ def resample(samples: NDArray[np.int16], source: int, target: int) -> NDArray[np
     return _product(windows, taps.astype(np.float32)[:, None]).reshape(-1)
 
 
+def resampled(samples: NDArray[np.int16], source: int, target: int) -> NDArray[np.int16]:
+    """A whole stretch at another rate, silence beyond both ends; rates as in :func:`resample`.
+
+    Args:
+        samples: Shape ``(n,)``; returned as they are where the rates are equal.
+        source: Rate in Hz.
+        target: Rate in Hz.
+
+    Returns:
+        Shape ``(n * target // source,)``.
+    """
+    if source == target:
+        return samples
+    whole = len(samples) - len(samples) % max(1, source // target)
+    padded = np.pad(samples[:whole], context_samples(source, target))
+    changed: NDArray[np.int16] = (
+        resample(padded, source, target).round().clip(-32768, 32767).astype(np.int16)
+    )
+    return changed
+
+
 def _raised(samples: NDArray[np.float32], ratio: int) -> NDArray[np.float32]:
     """``ratio`` outputs for each input: one short filter for each phase, all in one product."""
     taps = _taps(ratio)

@@ -32,6 +32,14 @@ class Dial:
     """The leg stays up when the leg that it was bridged with leaves it."""
     prevent_double_bridge: bool = False
     """Hang up on the answer instead of parting the leg of ``link_to`` from another."""
+    mute_dtmf: str = "none"
+    """As of a bridge of the new leg with that of ``link_to``."""
+    ringtone: str | None = None
+    """Country of the tone that the leg of ``link_to`` hears while the new one rings."""
+    audio: PromptSource | None = None
+    """What the called party hears on its answer, before it is bridged."""
+    preferred_codecs: tuple[str, ...] = ()
+    """As of an answer."""
     send_digits: str = ""
     """Sent as telephone-events once the call is answered."""
     client_state: str | None = None
@@ -49,6 +57,8 @@ class Answer:
     command_id: str | None = None
     custom_headers: tuple[Header, ...] = ()
     send_silence_when_idle: bool = False
+    preferred_codecs: tuple[str, ...] = ()
+    """Encoding names, upper case, best first; names that we do not speak count for nothing."""
     webhook: WebhookTarget | None = None
     record: RecordingParams | None = None
 
@@ -61,6 +71,7 @@ class Reject:
     """``CALL_REJECTED`` or ``USER_BUSY``."""
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Hangup:
     client_state: str | None = None
     command_id: str | None = None
     custom_headers: tuple[Header, ...] = ()
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,11 @@ class Bridge:
     """The leg of the command stays up when the other one leaves it."""
     prevent_double_bridge: bool = False
     """Refuse instead of parting the other leg from one that it is bridged with."""
+    mute_dtmf: str = "none"
+    """Who gets no digits of the other: ``self``, the leg of the command, ``opposite``, ``both`` or ``none``."""
+    ringtone: str | None = None
+    """Country of the tone that the leg hears while the other one still rings; None: it must be answered."""
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +126,14 @@ class Transfer:
     park_after_unbridge: bool = False
     client_state: str | None = None
     target_client_state: str | None = None
+    mute_dtmf: str = "none"
+    """As of a bridge of the transferred leg with the new one."""
+    ringtone: str | None = None
+    """Country of the tone that the transferred party hears while the target rings."""
+    audio: PromptSource | None = None
+    """What the target hears on its answer, before it is bridged."""
+    preferred_codecs: tuple[str, ...] = ()
+    """As of an answer."""
     send_digits: str = ""
     """Sent to the new leg once it is answered."""
     command_id: str | None = None
@@ -125,6 +150,7 @@ class RecordStart:
     params: RecordingParams
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +161,7 @@ class RecordStop:
     """None: all recordings of the leg."""
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +172,7 @@ class RecordPause:
     """None: all recordings of the leg that run."""
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +183,7 @@ class RecordResume:
     """None: all recordings of the leg that pause."""
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +200,7 @@ class PlaybackStart:
     """``self``, ``opposite`` or ``both``."""
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +212,7 @@ class PlaybackStop:
     overlay: bool = False
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +224,7 @@ class SendDtmf:
     duration_ms: int = 250
     client_state: str | None = None
     command_id: str | None = None
+    webhook: WebhookTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +233,8 @@ class ClientStateUpdate:
 
     client_state: str
     command_id: None = None
-    """The command has none."""
+    webhook: None = None
+    """The command has neither."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,57 @@ class Spoken:
     """The text is Speech Synthesis Markup Language."""
 
 
-PromptSource: TypeAlias = FromUrl | FromFolder | FromContent | Spoken
+COUNTRIES = (
+    *(
+        "at",
+        "au",
+        "be",
+        "bg",
+        "br",
+        "ch",
+        "cl",
+        "cn",
+        "cz",
+        "de",
+        "dk",
+        "ee",
+        "es",
+        "fi",
+        "fr",
+        "gr",
+    ),
+    *(
+        "hu",
+        "il",
+        "in",
+        "it",
+        "jp",
+        "lt",
+        "mx",
+        "my",
+        "nl",
+        "no",
+        "nz",
+        "ph",
+        "pl",
+        "pt",
+        "ru",
+        "se",
+    ),
+    *("sg", "th", "tw", "uk", "us-old", "us", "ve", "za"),
+)
+"""Those whose ringback tones there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ringback:
+    """The tone that says that somebody else's phone rings."""
+
+    country: str
+    """One of COUNTRIES."""
+
+
+PromptSource: TypeAlias = FromUrl | FromFolder | FromContent | Spoken | Ringback
 """Where the audio of a prompt comes from."""
 
 

@@ -240,6 +240,37 @@ class Trimmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Fidelity:
+    """How faithful a file is, in a few figures; the whole of it is in its report."""
+
+    mos: float | None
+    """The lower of the tracks' estimated opinion scores; None if no audio came at all."""
+    loss_percent: float
+    """The higher of the tracks' losses."""
+    gaps: int
+    """Of all tracks, but for those in which the sender was silent by itself."""
+    gaps_ms: int
+    concealed_ms: int
+    without_audio: tuple[str, ...]
+    """Tracks that no audio came for: ``inbound``, ``outbound``."""
+    silent: bool
+    """There is nothing to be heard in the file."""
+    torn: bool
+    """A crash cut its last write off."""
+
+
+@dataclass(frozen=True, slots=True)
+class FidelityReport:
+    """The report on one finished recording."""
+
+    recording_id: RecordingId
+    document: str
+    """A JSON object (docs/fidelity.md)."""
+    outline: bytes
+    """What the channels' waveforms are drawn from, as :mod:`onrecord.audio.envelope` packs it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One recording of one leg."""
 
@@ -269,8 +300,16 @@ class Recording:
     """Address of the file in a bucket of the application's; None: it is with this server."""
     trimmed: Trimmed | None = None
     """None where the file is not trimmed."""
+    fidelity: Fidelity | None = None
+    """None until it is saved."""
     failure: str | None = None
-    """Why it failed, for people."""
+    """Why it failed, for people; of a saved one, why its file is not in the bucket where it belongs."""
+
+    @property
+    def is_misplaced(self) -> bool:
+        """Whether this server keeps a file that belongs in a bucket."""
+        kept_here = self.file_key is not None and self.location is None
+        return self.state is RecordingState.SAVED and kept_here and self.failure is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +368,10 @@ class Attempt:
     """HTTP status of the answer; None when there was none."""
     error: str | None = None
     request_headers: Mapping[str, str] = field(default_factory=dict)
+    response_headers: tuple[tuple[str, str], ...] = ()
+    """In the order of the answer, as many as are kept."""
+    response_body: str = ""
+    """The beginning of the answer's body."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,10 @@ class Settings(BaseSettings):
         description="Waits before the retries of a webhook, seconds; then it is given up.",
     )
     idle_packet_ms: int = Field(
-        1000,
+        5000,
         ge=20,
         le=15000,
-        description="Time between the silent packets that keep an idle leg's NAT open.",
+        description="Time between the silent packets that keep an idle leg's NAT open (RFC 6263).",
     )
     rtp_relearn_secs: float = Field(
         5.0,
@@ -162,6 +162,13 @@ class Settings(BaseSettings):
     )
     file_sample_rate: Literal[0, 8000, 16000, 48000] = Field(
         0, description="Sample rate of recordings, Hz; 0 takes that of the best codec heard."
+    )
+    keep_up_after_secs: float = Field(
+        120.0,
+        ge=0,
+        le=86400,
+        description="Recordings that run longer are mastered while they run, so that their files are"
+        " there at once when they end; 0: none are.",
     )
     playback_max_bytes: int = Field(
         20_000_000, ge=1024, description="Largest file that playback_start takes."

@@ -16,6 +16,8 @@ from onrecord.calls.records import (
     Direction,
     Event,
     EventState,
+    Fidelity,
+    FidelityReport,
     HangupCause,
     HangupSource,
     Header,
@@ -233,6 +235,7 @@ def recording_row(recording: Recording) -> Columns:
         "file_key": recording.file_key,
         "location": recording.location,
         "trimmed": _encode(asdict(recording.trimmed)) if recording.trimmed else None,
+        "fidelity": _encode(asdict(recording.fidelity)) if recording.fidelity else None,
         "failure": recording.failure,
     }
 
@@ -263,8 +266,26 @@ def recording_record(row: Any) -> Recording:
         file_key=row.file_key,
         location=row.location,
         trimmed=Trimmed(**json.loads(row.trimmed)) if row.trimmed else None,
+        fidelity=_fidelity(row.fidelity),
         failure=row.failure,
     )
+
+
+def _fidelity(text: str | None) -> Fidelity | None:
+    if text is None:
+        return None
+    told = json.loads(text)
+    return Fidelity(**told | {"without_audio": tuple(told["without_audio"])})
+
+
+def report_row(report: FidelityReport) -> Columns:
+    """The columns of ``fidelity_report``."""
+    return asdict(report)
+
+
+def report_record(row: Any) -> FidelityReport:
+    """The record of a ``fidelity_report`` row."""
+    return FidelityReport(row.recording_id, row.document, bytes(row.outline))
 
 
 def command_row(command: CommandRecord) -> Columns:
@@ -382,6 +403,8 @@ def attempt_row(attempt: Attempt) -> Columns:
         "status": attempt.status,
         "error": attempt.error,
         "request_headers": _encode(dict(attempt.request_headers)),
+        "response_headers": _encode(attempt.response_headers),
+        "response_body": attempt.response_body,
     }
 
 
@@ -396,4 +419,6 @@ def attempt_record(row: Any) -> Attempt:
         status=row.status,
         error=row.error,
         request_headers=_mapping(row.request_headers),
+        response_headers=tuple((name, value) for name, value in json.loads(row.response_headers)),
+        response_body=row.response_body,
     )

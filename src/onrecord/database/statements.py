@@ -134,7 +134,21 @@ add_recording = _insert(tables.recording)
 save_recording = _update(tables.recording)
 remove_recording = _delete(tables.recording, "id")
 recording = _select(tables.recording, "id")
+add_report = _insert(tables.fidelity_report)
+report = _select(tables.fidelity_report, "recording_id")
 recording_node = Prepared(sa.select(tables.recording.c.node).where(*_where(tables.recording, "id")))
+recordings_misplaced = Prepared(
+    sa.select(tables.recording)
+    .where(
+        *_where(tables.recording, "application_id"),
+        sa.text(tables.RECORDING_SAVED),
+        tables.recording.c.file_key.is_not(None),
+        tables.recording.c.location.is_(None),
+        tables.recording.c.failure.is_not(None),
+    )
+    .order_by(tables.recording.c.created_ns)
+    .limit(sa.bindparam("limit"))
+)
 recordings_unfinished = Prepared(
     sa.select(tables.recording)
     .where(*_where(tables.recording, "node"), tables.unfinished)

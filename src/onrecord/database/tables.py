@@ -165,6 +165,7 @@ recording = Table(
     Column("file_key", Text),
     Column("location", Text),
     Column("trimmed", Text),
+    Column("fidelity", Text),
     Column("failure", Text),
     Index(
         "recording_unfinished",
@@ -182,6 +183,19 @@ recording = Table(
     _saved_index("recording_by_to", "to", "created_ns"),
     _saved_index("recording_by_start", "started_ns"),
     _saved_index("recording_by_end", "ended_ns"),
+)
+
+fidelity_report = Table(
+    "fidelity_report",
+    metadata,
+    Column(
+        "recording_id",
+        Text,
+        ForeignKey("recording.id", ondelete="CASCADE", name="fidelity_report_recording"),
+        primary_key=True,
+    ),
+    Column("document", Text, nullable=False),
+    Column("outline", LargeBinary, nullable=False),
 )
 
 EVENT_DUE = "due_ns IS NOT NULL"
@@ -226,6 +240,8 @@ attempt = Table(
     Column("status", Integer),
     Column("error", Text),
     Column("request_headers", Text, nullable=False),
+    Column("response_headers", Text, nullable=False),
+    Column("response_body", Text, nullable=False),
 )
 
 transcription = Table(

@@ -15,6 +15,7 @@ from onrecord.calls.records import (
     Delivery,
     DeliveryFilter,
     Event,
+    FidelityReport,
     Leg,
     Page,
     PageRequest,
@@ -56,6 +57,17 @@ class JobQueue(Protocol):
         self, connection: sa.Connection, event_id: EventId, number: int, delay_secs: float
     ) -> None:
         """A job for attempt ``number`` of the event; a repeat changes nothing."""
+        ...
+
+    def enqueue_move(
+        self,
+        connection: sa.Connection,
+        node: NodeId,
+        recording_id: RecordingId,
+        since_ns: int,
+        delay_secs: float,
+    ) -> None:
+        """A job that moves the recording's file from ``node`` to its bucket; a repeat changes nothing."""
         ...
 
     def enqueue_transcription(
@@ -239,6 +251,14 @@ class SqlUnit:
         """Delete; what is not there is deleted already."""
         statements.remove_recording.run(self._connection, {"id": recording_id})
 
+    def add_report(self, report: FidelityReport) -> None:
+        """Insert; it goes with its recording."""
+        statements.add_report.run(self._connection, rows.report_row(report))
+
+    def report(self, recording_id: str) -> FidelityReport | None:
+        """The report on the recording of this id."""
+        return self._one(statements.report, rows.report_record, recording_id=recording_id)
+
     def recording(self, recording_id: str) -> Recording | None:
         """The recording of this id, whatever its state."""
         return self._one(statements.recording, rows.recording_record, id=recording_id)
@@ -311,6 +331,21 @@ class SqlUnit:
         if row is None:
             raise LookupError(f"no recording {recording_id}")
         self._jobs.enqueue_finish(self._connection, row.node, recording_id, delay_secs)
+
+    def recordings_misplaced(self, application_id: str, limit: int) -> Sequence[Recording]:
+        """Those of an application whose files belong in a bucket and are here, oldest first."""
+        return self._all(
+            statements.recordings_misplaced,
+            rows.recording_record,
+            application_id=application_id,
+            limit=limit,
+        )
+
+    def enqueue_move(self, recording: Recording, since_ns: int, delay_secs: float) -> None:
+        """Queue the moving of a recording's file on the recording's own node."""
+        self._jobs.enqueue_move(
+            self._connection, recording.node, recording.id, since_ns, delay_secs
+        )
 
     def enqueue_delivery(self, event_id: EventId, number: int, delay_secs: float) -> None:
         """Queue attempt ``number`` of an event."""

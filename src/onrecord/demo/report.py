@@ -36,6 +36,8 @@ class Saved:
     sample_rate: int
     recorded_secs: float
     """From start to end, as the webhook says."""
+    fidelity: str = ""
+    """What the webhook says of losses and gaps, for people."""
 
     @classmethod
     def read(cls, form: str, path: Path, payload: Mapping[str, Any]) -> Self:
@@ -50,7 +52,8 @@ class Saved:
             began = parse_iso(str(payload["recording_started_at"]))
         except (KeyError, ValueError) as error:
             raise OnrecordError(f"{path.name}: {error}") from error
-        return cls(form, path, samples, rate, (ended - began) / NS_PER_S)
+        told = _fidelity(payload.get("fidelity"))
+        return cls(form, path, samples, rate, (ended - began) / NS_PER_S, told)
 
     @property
     def seconds(self) -> float:
@@ -129,6 +132,17 @@ def _show_file(console: Console, file: Saved) -> None:
     for number in range(count):
         side = _SIDES[number] if count == 2 else "mix"
         console.print(f"    {side}: {levels(file.samples[:, number])}", highlight=False)
+    if file.fidelity:
+        console.print(f"    {file.fidelity}", highlight=False)
+
+
+def _fidelity(told: object) -> str:
+    """The report of a recording in a line."""
+    match told:
+        case {"mos": mos, "loss_percent": loss, "gaps": gaps, "gaps_millis": millis}:
+            where = f"{gaps} gap{'s' * (gaps != 1)} ({millis} ms)" if gaps else "no gaps"
+            return f"report: {loss:g} % of packets lost, {where}, estimated MOS {mos}"
+    return ""
 
 
 def _tracks(saved: Sequence[Saved], speakers: Sequence[Heard]) -> Sequence[Track]:

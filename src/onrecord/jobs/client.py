@@ -12,10 +12,12 @@ from onrecord.jobs.names import (
     DELIVER,
     DELIVERY_QUEUE,
     FINISH,
+    MOVE,
     TRANSCRIBE,
     VERSION,
     deliver_id,
     finish_id,
+    move_id,
     spool_queue,
     transcribe_id,
     transcription_queue,
@@ -87,6 +89,32 @@ class JobClient:
         job = transcribe_id(transcription_id, 0)
         options = _options(TRANSCRIBE, transcription_queue(node), job, 0)
         self._client.enqueue_in_transaction(connection, options, transcription_id, 0)
+
+    def enqueue_move(
+        self,
+        connection: "Connection",
+        node: NodeId,
+        recording_id: RecordingId,
+        since_ns: int,
+        delay_secs: float,
+    ) -> None:
+        """Queue the moving of a file on its node, as the first of a row of tries."""
+        job = move_id(recording_id, since_ns, 0)
+        options = _options(MOVE, spool_queue(node), job, delay_secs)
+        self._client.enqueue_in_transaction(connection, options, recording_id, since_ns, 0)
+
+    async def move_again(
+        self,
+        node: NodeId,
+        recording_id: RecordingId,
+        since_ns: int,
+        tries: int,
+        delay_secs: float,
+    ) -> None:
+        """Queue the moving of a file anew, in a transaction of its own."""
+        job = move_id(recording_id, since_ns, tries)
+        options = _options(MOVE, spool_queue(node), job, delay_secs)
+        await self._client.enqueue_async(options, recording_id, since_ns, tries)
 
     async def transcribe_again(
         self, node: NodeId, transcription_id: TranscriptionId, tries: int, delay_secs: float

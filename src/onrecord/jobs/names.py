@@ -9,6 +9,7 @@ VERSION = "1"
 
 FINISH = "finish"
 DELIVER = "deliver"
+MOVE = "move"
 TRANSCRIBE = "transcribe"
 DELIVERY_QUEUE = "delivery"
 
@@ -18,6 +19,8 @@ RETRY_SECS: tuple[float, ...] = (1, 5, 30, 120, 600)
 
 TRANSCRIBE_RETRY_SECS: tuple[float, ...] = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
 """The same of transcriptions: an engine's service may be out of order for hours."""
+MOVE_RETRY_SECS: tuple[float, ...] = (300, 900, 3600, 10800, 21600, 43200, *[86400] * 6)
+"""The same of files that a bucket does not take: about a week."""
 
 
 def transcription_queue(node: NodeId) -> str:
@@ -38,6 +41,11 @@ def spool_queue(node: NodeId) -> str:
 def finish_id(recording_id: RecordingId, tries: int) -> str:
     """The id of a finish job after ``tries`` failed ones."""
     return f"finish.{recording_id}.{tries}" if tries else f"finish.{recording_id}"
+
+
+def move_id(recording_id: RecordingId, since_ns: int, tries: int) -> str:
+    """The id of a job that moves a file; a row of tries is told from others by when it began."""
+    return f"move.{recording_id}.{since_ns}.{tries}"
 
 
 def deliver_id(event_id: EventId, number: int, tries: int) -> str:

@@ -22,11 +22,13 @@ from dbos import DBOS, DBOSConfig, Queue, WorkflowSerializationFormat
 from onrecord.core.errors import CapacityError
 from onrecord.core.ids import EventId, NodeId, RecordingId, TranscriptionId
 from onrecord.jobs.client import JobClient, quiet_engine
+from onrecord.jobs.moving import Moving
 from onrecord.jobs.names import (
     APPLICATION,
     DELIVER,
     DELIVERY_QUEUE,
     FINISH,
+    MOVE,
     RETRY_SECS,
     TRANSCRIBE,
     VERSION,
@@ -69,6 +71,7 @@ class Worker:
         busy: Whether calls are up or work is unfinished; asked once a second.
         locks: Folder on a local disk for the node's lock and the counts of deaths.
         transcribing: Makes transcriptions; None: this worker leaves them alone.
+        moving: Moves files into buckets that had not taken them; None: they stay.
         told_secs: How long the jobs of recordings wait of which ``finish_soon`` is told.
     """
 
@@ -83,6 +86,7 @@ class Worker:
         busy: Callable[[], Awaitable[bool]],
         locks: Path,
         transcribing: Transcribing | None = None,
+        moving: Moving | None = None,
         told_secs: float = 0.0,
         retry_secs: tuple[float, ...] = RETRY_SECS,
     ) -> None:
@@ -94,6 +98,7 @@ class Worker:
         self._busy = busy
         self._locks = locks
         self._transcribing = transcribing
+        self._moving = moving
         self._told_secs = told_secs
         self._retry_secs = retry_secs
         self._client = JobClient(database_url)
@@ -152,6 +157,9 @@ class Worker:
         async def transcribe(transcription_id: str, tries: int) -> None:
             await self._tracked(self._run_transcribe(TranscriptionId(transcription_id), tries))
 
+        async def move(recording_id: str, since_ns: int, tries: int) -> None:
+            await self._tracked(self._run_move(RecordingId(recording_id), since_ns, tries))
+
         portable = WorkflowSerializationFormat.PORTABLE
         # Transcriptions compute in a process of their own, so that no death of ours is their fault.
         DBOS.workflow(name=TRANSCRIBE, serialization_type=portable, max_recovery_attempts=None)(
@@ -160,6 +168,7 @@ class Worker:
         # The deaths of finish jobs are counted by ourselves.
         DBOS.workflow(name=FINISH, serialization_type=portable, max_recovery_attempts=None)(finish)
         DBOS.workflow(name=DELIVER, serialization_type=portable)(deliver)
+        DBOS.workflow(name=MOVE, serialization_type=portable)(move)
 
     async def _interrupted(self) -> set[str]:
         return await self._client.running(self._node)
@@ -286,6 +295,10 @@ class Worker:
     async def _run_transcribe(self, transcription_id: TranscriptionId, tries: int) -> None:
         if self._transcribing is not None:
             await self._transcribing.run(self._client, self._node, transcription_id, tries)
+
+    async def _run_move(self, recording_id: RecordingId, since_ns: int, tries: int) -> None:
+        if self._moving is not None:
+            await self._moving.run(self._client, self._node, recording_id, since_ns, tries)
 
     async def _run_deliver(self, event_id: EventId, number: int, tries: int) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from onrecord.audio.envelope import Outline
 from onrecord.audio.g711 import SAMPLE_RATE
 from onrecord.audio.level import Meter
 from onrecord.calls.records import Trimmed
@@ -19,7 +20,7 @@ from onrecord.mastering.report import make_report
 from onrecord.mastering.rough import Rough, Trimmer
 from onrecord.mastering.sinks import Mp3Sink, Sink, TooLongError, WavSink, WholeFile
 from onrecord.spool.header import SpoolHeader
-from onrecord.spool.reader import Begin, Fact, Packets, Record, SpoolTail
+from onrecord.spool.reader import Begin, Datagrams, Fact, SpoolTail
 from onrecord.timeline import Timeline
 from onrecord.timeline.fold import INBOUND, OUTBOUND, TRACKS, Block
 
@@ -32,6 +33,7 @@ RATES = (8000, 16000, 48000)
 def master(spool: Path, target: Path, trimmer: Trimmer | None = None) -> Mastered:
     """Fold the spool at ``spool`` to the file at ``target``, which appears whole or not at all.
 
+    Who stores it makes it durable: until then there is the spool.
     Without a ``stop`` fact the file ends with the last packet. A recording of two tracks is
     as long as it ran, whoever was silent; where nothing was received there is silence. The mix
     of a ``single`` recording is the sum of both tracks, limited to 16 bits. The sample rate is that of the
@@ -44,17 +46,6 @@ def master(spool: Path, target: Path, trimmer: Trimmer | None = None) -> Mastere
         OSError: the spool cannot be read, or the target's folder cannot be written.
     """
     return Master(spool, target, trimmer).finish()
-
-
-class Mastering:
-    """:func:`master` with a trimmer of its own."""
-
-    def __init__(self, trimmer: Trimmer | None = None) -> None:
-        self._trimmer = trimmer
-
-    def master(self, spool: Path, target: Path) -> Mastered:
-        """See :func:`master`."""
-        return master(spool, target, self._trimmer)
 
 
 class Master:
@@ -72,16 +63,24 @@ class Master:
         self._rate = SAMPLE_RATE
         self._take: _Take | None = None
 
-    def advance(self) -> None:
+    def advance(self, pieces: int | None = None) -> bool:
         """Take in what the spool has by now, as far as it is settled: up to about 35 s ago.
 
         After an error the master is closed, as by :meth:`close`.
+
+        Args:
+            pieces: No more than so many mebibytes of it.
+
+        Returns:
+            Whether something was taken in and more is there.
 
         Raises:
             MasteringError: as :func:`master`.
             OSError: as :func:`master`.
         """
-        self._advance(ended=False)
+        behind = self._tail.behind_bytes
+        self._advance(ended=False, pieces=pieces)
+        return 0 < self._tail.behind_bytes != behind
 
     def finish(self) -> Mastered:
         """Take in the rest of a spool that has ended, and give the file its name.
@@ -104,9 +103,9 @@ class Master:
         if self._take is not None:
             self._take.discard()
 
-    def _advance(self, *, ended: bool) -> None:
+    def _advance(self, *, ended: bool, pieces: int | None = None) -> None:
         try:
-            while not self._taken_in(ended=ended):
+            while not self._taken_in(ended=ended, pieces=pieces):
                 self._begin_anew()
             if self._take is not None and not ended:
                 self._take.settle()
@@ -114,9 +113,9 @@ class Master:
             self.close()
             raise
 
-    def _taken_in(self, *, ended: bool) -> bool:
+    def _taken_in(self, *, ended: bool, pieces: int | None) -> bool:
         """Take in what there is; False if a codec turns up that is better than the file's rate."""
-        for record in self._tail.records(ended=ended):
+        for record in self._tail.batches(ended=ended, pieces=pieces):
             if self._take is None:
                 header = _header(record)
                 rate = header.sample_rate or self._rate
@@ -157,6 +156,7 @@ class _Take:
         )
         channels = 2 if len(self._numbers) == 2 and header.channels == "dual" else 1
         self._meters = tuple(Meter() for _ in range(channels))
+        self._outlines = tuple(Outline(rate) for _ in range(channels))
         self._samples = 0
         self.outgrown = False
         """The file's rate is not fixed, and below that of the audio."""
@@ -170,15 +170,11 @@ class _Take:
         """What the audio so far is worth."""
         return self._timeline.best_rate
 
-    def add(self, record: Record) -> None:
-        """Take in the next record."""
+    def add(self, record: Begin | Fact | Datagrams) -> None:
+        """Take in what the spool has next."""
         match record:
-            case Packets():
-                self._pour(
-                    self._timeline.packets(
-                        record.track, record.arrival_ns, record.size, record.data
-                    )
-                )
+            case Datagrams():
+                self._pour(self._timeline.datagrams(*record))
             case Fact():
                 self._pour(self._timeline.fact(record.kind, record.at_ns, record.data))
             case Begin():
@@ -225,8 +221,10 @@ class _Take:
                 ran_ms=timeline.ran_ns // NS_PER_MS,
                 sample_rate=self._rate,
                 pauses=timeline.pauses,
+                pauses_kept=header.pause_mode == KEPT_AS_SILENCE,
                 trimmed=trimmed,
                 torn=torn,
+                outline=[outline.envelope() for outline in self._outlines],
             ),
         )
 
@@ -252,8 +250,9 @@ class _Take:
         self.outgrown = not self._header.sample_rate and self.best_rate > self._rate
 
     def _write(self, block: Block) -> None:
-        for meter, row in zip(self._meters, block, strict=True):
+        for meter, outline, row in zip(self._meters, self._outlines, block, strict=True):
             meter.add(row)
+            outline.add(row)
         self._samples += block.shape[1]
         try:
             self._sink.write(block)
@@ -270,7 +269,7 @@ class _Take:
         return trimmed
 
 
-def _header(record: Record) -> SpoolHeader:
+def _header(record: Begin | Fact | Datagrams) -> SpoolHeader:
     if not isinstance(record, Begin):
         raise MasteringError("the spool has no readable header")
     return record.header

@@ -35,11 +35,11 @@ class Mastered:
     ended_utc_ns: int
     tracks: dict[str, Deviations]
     """What was not as it should be, of each track in the file: ``inbound``, ``outbound``."""
+    report: Report
+    """How faithful the file is, and where it is not."""
     torn: bool
     """The spool holds bytes that are no whole record: a crash cut a write off."""
     trimmed: Trimmed | None = None
     """What was cut off; the times above are those of the whole recording."""
     pauses: tuple[tuple[int, int], ...] = ()
     """Begin and end of each pause, ns since the begin of the recording; nothing of them is in the file."""
-    report: Report | None = None
-    """How faithful the file is, and where it is not."""

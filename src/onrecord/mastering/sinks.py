@@ -81,7 +81,7 @@ class Mp3Sink:
 
 
 class WholeFile:
-    """A file that gets its name only once all of it is on the disk.
+    """A file that gets its name only once all of it is written.
 
     Until then it is ``<name>.part`` in the same folder, in place of what an earlier try left.
     """
@@ -98,27 +98,20 @@ class WholeFile:
         self._settled = 0
 
     def settle(self) -> None:
-        """Have what was written put on the disk, if that is much; so :meth:`keep` has little to wait for."""
+        """Have what was written put on the disk, if that is much: whoever syncs the file then waits for little."""
         if self.file.tell() - self._settled >= SETTLE_BYTES:
             self._settled = self.file.tell()
             self.file.flush()
             os.fdatasync(self.file.fileno())
 
     def keep(self) -> None:
-        """Sync, close, rename, and sync the folder.
+        """Close and rename; it is not synced.
 
         Raises:
             OSError: the disk refused; the target is as it was before.
         """
-        with self.file:
-            self.file.flush()
-            os.fsync(self.file.fileno())
+        self.file.close()
         self._part.replace(self._target)
-        folder = os.open(self._target.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def discard(self) -> None:
         """Close and remove it; the target is as it was before. After :meth:`keep` nothing is left to do."""

@@ -126,12 +126,12 @@ class ArenaView:
 
     def rows(self, used: int | None = None) -> Rows:
         """The datagrams in the first ``used`` slots, by default in all."""
-        return self._rows(np.flatnonzero(self.meta[:used]))
+        return self._rows(self.meta[:used].nonzero()[0])
 
     def rows_of(self, leg_index: int, used: int) -> Rows:
         """Those of both streams of one leg."""
         meta = self.meta[:used]
-        return self._rows(np.flatnonzero((meta >> LEG_SHIFT == leg_index) & (meta != 0)))
+        return self._rows(((meta >> LEG_SHIFT == leg_index) & (meta != 0)).nonzero()[0])
 
     def _rows(self, slot: NDArray[np.int64]) -> Rows:
         held = self.meta[slot]

@@ -5,10 +5,11 @@ It decides nothing about audio. A datagram that is no RTP is counted and left ou
 
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import structlog
@@ -99,7 +100,7 @@ def blocks(view: ArenaView, rows: Rows) -> Iterator[Block]:
     """
     if not len(rows.slot):
         return
-    first = np.flatnonzero(np.concatenate([[True], rows.stream[1:] != rows.stream[:-1]]))
+    (first,) = np.concatenate([[True], rows.stream[1:] != rows.stream[:-1]]).nonzero()
     # To a multiple of four, which leaves 172 bytes, the usual packet, as they are.
     width = (np.maximum.reduceat(rows.size, first).astype(np.int64) + 3) // 4 * 4
     data = view.slots[:, : int(width.max())][rows.slot]
@@ -123,25 +124,34 @@ class Counts:
     """By reason: ``oversize``, ``not_rtp``, ``foreign``, ``early``, ``storage``, ``send``, ``codec``."""
 
 
+class Kept(NamedTuple):
+    """Where the datagrams of a stream belong."""
+
+    since_ns: int
+    """Those that arrived later than this do; monotonic."""
+    spools: list[tuple[str, int]]
+    """Path of each spool, and the track that the stream is in it."""
+
+
 class Journal:
     """Which spools each stream belongs to, kept beside the arena for the salvage."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL_NAME
-        self._current: dict[int, list[tuple[str, int]]] = {}
+        self._current: dict[int, Kept] = {}
         self._lines = 0
         self._fd = self._open(self._path)
 
-    def put(self, stream: int, spools: list[tuple[str, int]]) -> None:
-        """From now on the stream's datagrams belong to these spools and tracks."""
-        if spools:
-            self._current[stream] = spools
+    def put(self, stream: int, kept: Kept) -> None:
+        """From now on the stream's datagrams are kept like this."""
+        if kept.spools:
+            self._current[stream] = kept
         else:
             self._current.pop(stream, None)
         if self._lines >= _JOURNAL_LIMIT + len(self._current):
             self._rewrite()
         else:
-            os.write(self._fd, _line(stream, spools))
+            os.write(self._fd, _line(stream, kept))
             self._lines += 1
 
     def close(self) -> None:
@@ -161,19 +171,19 @@ class Journal:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
 
 
-def _line(stream: int, spools: Sequence[tuple[str, int]]) -> bytes:
-    return json.dumps([stream, spools]).encode() + b"\n"
+def _line(stream: int, kept: Kept) -> bytes:
+    return json.dumps([stream, kept.since_ns, kept.spools]).encode() + b"\n"
 
 
-def read_journal(folder: Path) -> dict[int, list[tuple[Path, int]]]:
-    """The spools of each stream when the process ended; a torn last line is passed over."""
-    found: dict[int, list[tuple[Path, int]]] = {}
+def read_journal(folder: Path) -> dict[int, Kept]:
+    """How each stream was kept when the process ended; a torn last line is passed over."""
+    found: dict[int, Kept] = {}
     for line in (folder / JOURNAL_NAME).read_bytes().splitlines():
         try:
-            stream, spools = json.loads(line)
+            stream, since_ns, spools = json.loads(line)
         except ValueError:
             continue
-        found[stream] = [(Path(path), track) for path, track in spools]
+        found[stream] = Kept(since_ns, [(path, track) for path, track in spools])
     return found
 
 
@@ -197,6 +207,8 @@ class Capture:
         self._listened = 0
         self._by_stream: dict[int, list[tuple[Recording, int]]] = {}
         self._recorded = np.zeros(MAX_STREAMS, np.bool_)
+        self._since = np.zeros(MAX_STREAMS, np.int64)
+        self._of_leg: defaultdict[int, list[Recording]] = defaultdict(list)
         self._live: dict[str, Recording] = {}
         self._is_live = np.zeros(MAX_STREAMS, np.bool_)
 
@@ -213,7 +225,7 @@ class Capture:
         held = arena.view.meta[first : arena.used]
         size = held & SIZE_MASK
         # Audio is longer: its slots, which are out of the processor's caches by now, are not looked at.
-        slot = np.flatnonzero((size > 0) & (size <= _LONGEST_EVENT))
+        (slot,) = ((size > 0) & (size <= _LONGEST_EVENT)).nonzero()
         if not len(slot):
             return
         stream = held[slot] >> STREAM_SHIFT
@@ -227,19 +239,21 @@ class Capture:
         """Whether a recording keeps the stream."""
         return stream in self._by_stream
 
-    def start(self, recording: Recording, kind: str, fact: Mapping[str, object]) -> None:
-        """Keep the recording's streams from now on; the fact says so in its spool.
+    def start(
+        self, recording: Recording, kind: str, fact: Mapping[str, object], since_ns: int
+    ) -> None:
+        """Keep what its streams receive after ``since_ns``; the fact says so in its spool.
 
         Raises:
             OSError: the fact could not be written; nothing is kept.
         """
-        self.fold_leg(recording.leg_index)
         recording.writer.append(encode_fact(kind, recording.started_ns, fact))
         self.recordings[recording.id] = recording
+        self._of_leg[recording.leg_index].append(recording)
         if recording.live:
             self._live[recording.id] = recording
         if not recording.paused:
-            self._attach(recording)
+            self._attach(recording, since_ns)
 
     def pause(self, recording: Recording, at_ns: int) -> None:
         """Keep nothing of its streams from now on; a fact says so.
@@ -258,10 +272,9 @@ class Capture:
         Raises:
             OSError: the fact could not be written; the recording stays paused.
         """
-        self.fold_leg(recording.leg_index)
         recording.writer.append(encode_fact("resume", at_ns, {}))
         recording.paused = False
-        self._attach(recording)
+        self._attach(recording, at_ns)
 
     def stop(self, recording: Recording, at_ns: int, reason: str) -> None:
         """Write what is left of it and a stop fact, and close its spool.
@@ -271,6 +284,7 @@ class Capture:
         """
         self.fold_leg(recording.leg_index)
         del self.recordings[recording.id]
+        self._of_leg[recording.leg_index].remove(recording)
         self._live.pop(recording.id, None)
         if not recording.paused:
             self._detach(recording)
@@ -295,7 +309,7 @@ class Capture:
 
     def of_leg(self, leg_index: int) -> list[Recording]:
         """The recordings of a leg."""
-        return [r for r in self.recordings.values() if r.leg_index == leg_index]
+        return list(self._of_leg.get(leg_index, ()))
 
     def fold(self) -> None:
         """Move everything out of the arena."""
@@ -340,7 +354,8 @@ class Capture:
         headers = read_headers(self.arena.view, rows)
         self._count(rows, headers)
         self._tell_digits(rows, headers)
-        self._write(rows.only(headers.valid & self._recorded[rows.stream]))
+        kept = self._recorded[rows.stream] & (rows.arrival_ns > self._since[rows.stream])
+        self._write(rows.only(headers.valid & kept))
 
     def _count(self, rows: Rows, headers: RtpHeaders) -> None:
         inbound = (rows.stream & 1) == INBOUND
@@ -362,12 +377,12 @@ class Capture:
         self, stream: NDArray[np.integer], payload_type: NDArray[np.integer]
     ) -> NDArray[np.bool_]:
         kinds = self._event_types[stream]
-        fits: NDArray[np.bool_] = np.any(kinds == payload_type[:, None], axis=1)
+        fits: NDArray[np.bool_] = (kinds[:, 0] == payload_type) | (kinds[:, 1] == payload_type)
         return fits
 
     def _tell_digits(self, rows: Rows, headers: RtpHeaders) -> None:
         events = headers.valid & self._are_events(rows.stream, headers.payload_type)
-        for row in np.flatnonzero(events).tolist():
+        for row in events.nonzero()[0].tolist():
             at, size = int(headers.payload_start[row]), int(headers.payload_bytes[row])
             self.digit_heard(
                 int(rows.stream[row]) >> 1,
@@ -402,8 +417,12 @@ class Capture:
             self.counts.written += rows
             recording.failed = recording.quiet = False
 
-    def _attach(self, recording: Recording) -> None:
+    def _attach(self, recording: Recording, since_ns: int) -> None:
+        if any(stream in self._by_stream for stream, _ in recording.streams):
+            self.fold_leg(recording.leg_index)  # what is of the others alone
         for stream, track in recording.streams:
+            if stream not in self._by_stream:
+                self._since[stream] = since_ns
             self._by_stream.setdefault(stream, []).append((recording, track))
             self._changed(stream)
 
@@ -418,4 +437,5 @@ class Capture:
             self._by_stream.pop(stream, None)
         self._recorded[stream] = bool(kept)
         self._is_live[stream] = any(recording.live for recording, _ in kept)
-        self._journal.put(stream, [(str(r.writer.path), track) for r, track in kept])
+        spools = [(str(recording.writer.path), track) for recording, track in kept]
+        self._journal.put(stream, Kept(int(self._since[stream]), spools))

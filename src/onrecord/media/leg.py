@@ -12,6 +12,8 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from onrecord.core.units import NS_PER_S
 from onrecord.media.outbound import (
@@ -43,6 +45,9 @@ from onrecord.rtp.telephone_event import EventListener
 from onrecord.sdp.negotiation import Media, MediaDirection
 from onrecord.spool.format import INBOUND, OUTBOUND
 
+if TYPE_CHECKING:
+    from onrecord.media.mixing import Mixer
+
 _UNSPECIFIED = ("0.0.0.0", "::")
 _SENDING = (MediaDirection.SENDRECV, MediaDirection.SENDONLY)
 _RECEIVING = (MediaDirection.SENDRECV, MediaDirection.RECVONLY)
@@ -72,6 +77,12 @@ class MediaLeg:
         """Number of the transcoding that what it receives goes through on the way to ``peer``."""
         self.convertible: frozenset[int] = frozenset()
         """Payload types for which :meth:`transcode` is called when the first packet comes."""
+        self.mixer: Mixer | None = None
+        """While overlays lie over what it is sent."""
+        self.deaf_to_digits = False
+        """Digits of ``peer`` are not passed on to it."""
+        self.may_transcode = False
+        """Its codec may turn out to be one that no table leads to."""
         self.protection: Protection | None = None
         """What the peer sends and is sent is SRTP."""
         self.silence_when_idle = False
@@ -126,7 +137,9 @@ class MediaLeg:
             self.protection = Protection(media.srtp, rollover)
         else:
             self.protection.renew(media.srtp)
-        self.out.clock_rate = media.send_codec.clock_rate
+        if self.out.clock_rate != media.send_codec.clock_rate:
+            self.out.clock_rate = media.send_codec.clock_rate
+            self.out.renew()
         if before is not None and before.remote != media.remote:
             self._rtcp_source = self.lost = None
             if self.source is not None:
@@ -137,12 +150,25 @@ class MediaLeg:
         """Work out anew what is passed on to ``peer``, after either side's media changed."""
         source, target = self.media, self.peer
         self.mapping, self.transcoded, self.convertible = {}, None, frozenset()
-        if source is None or target is None or target.media is None:
-            return
-        if not (self.may_receive and target.may_send):
-            return
-        self.mapping = payload_map(source, target.media)
-        self.convertible = needing_transcoder(source, target.media)
+        hears = target.hears if target is not None and target.may_send else None
+        if source is not None and hears is not None and self.may_receive:
+            self.mapping = payload_map(source, hears)
+            self.convertible = needing_transcoder(source, hears)
+        for leg in (self, target):
+            if leg is not None and leg.mixer is not None:
+                leg.mixer.follow()
+
+    @property
+    def relays(self) -> bool:
+        """What it receives is passed on to ``peer``."""
+        return bool(self.mapping or self.convertible)
+
+    @property
+    def hears(self) -> Media | None:
+        """Its media as far as what is passed on to it goes."""
+        if self.media is None or not self.deaf_to_digits:
+            return self.media
+        return replace(self.media, telephone_event_payload_type=None)
 
     def transcode(self, number: int, target: Media) -> None:
         """Have all that is passed on go through a transcoding until the next :meth:`route`."""

@@ -107,6 +107,10 @@ class OutboundStream:
         self._sequence_offset = 0
         self._timestamp_offset = 0
 
+    def renew(self) -> None:
+        """What is relayed next is numbered anew where it comes from: it follows what was sent last."""
+        self._source = None
+
     def relayed(
         self, packet: memoryview, mapping: Mapping[int, Mapped], now_ns: int
     ) -> bytes | None:

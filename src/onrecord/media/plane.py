@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class _Leg:
     """What a leg should be."""
 
     pair: PortPair
+    may_transcode: bool = False
     media: Media | None = None
     silence_when_idle: bool = False
     rollover: list[int] | None = None
@@ -110,6 +111,8 @@ class MediaPlane:
         self._ports = PortPairs(settings.bind, settings.rtp_port_range)
         self._legs: dict[LegId, _Leg] = {}
         self._bridges: dict[LegId, LegId] = {}
+        self._deaf: set[LegId] = set()
+        """Legs to which no digits are passed on."""
         self._recordings: dict[RecordingId, _Capture] = {}
         self._requests: dict[int, _Request] = {}
         self._ids = itertools.count(1)
@@ -171,8 +174,10 @@ class MediaPlane:
         if self._stamping is not None:
             self._stamping.close()
 
-    async def open_leg(self, leg: LegId) -> RtpAddress:
+    async def open_leg(self, leg: LegId, *, may_transcode: bool = False) -> RtpAddress:
         """Take an even RTP port and its odd RTCP port; returns what our SDP must say.
+
+        ``may_transcode``: a codec beside G.711 is offered, so that transcoding is got ready.
 
         Raises:
             CapacityError: the port range has run out.
@@ -180,9 +185,10 @@ class MediaPlane:
         """
         known = self._legs.get(leg)
         if known is None:
-            known = self._legs[leg] = _Leg(self._ports.take())
+            known = self._legs[leg] = _Leg(self._ports.take(), may_transcode)
+        sockets = known.pair.rtp, known.pair.rtcp
         try:
-            await self._request("open", (known.pair.rtp, known.pair.rtcp), leg=leg)
+            await self._request("open", sockets, leg=leg, may_transcode=known.may_transcode)
         except MediaError:
             self._ports.free(self._legs.pop(leg).pair)
             raise
@@ -217,8 +223,12 @@ class MediaPlane:
             self._ports.free(held.pair)
         return held.figures
 
-    async def bridge(self, first: LegId, second: LegId) -> None:
+    async def bridge(
+        self, first: LegId, second: LegId, *, deaf_to_digits: Collection[LegId] = ()
+    ) -> None:
         """Relay audio between two legs until one is closed or ``unbridge``.
+
+        ``deaf_to_digits``: those of them that the digits of the other are not passed on to.
 
         Raises:
             MediaError: a leg is not open, or the media process does not answer.
@@ -228,7 +238,8 @@ class MediaPlane:
         for leg in (first, second):
             self._forget_bridge(leg)
         self._bridges[first], self._bridges[second] = second, first
-        await self._request("bridge", first=first, second=second)
+        self._deaf |= set(deaf_to_digits)
+        await self._request("bridge", first=first, second=second, deaf=list(deaf_to_digits))
 
     async def unbridge(self, leg: LegId) -> None:
         """Relay no more to and from a leg.
@@ -298,10 +309,13 @@ class MediaPlane:
         capture.paused = paused
         return at_ns
 
-    async def play(self, leg: LegId, playback: str, clip: Clip, loops: int | None) -> None:
+    async def play(
+        self, leg: LegId, playback: str, clip: Clip, loops: int | None, *, overlay: bool = False
+    ) -> None:
         """Queue a clip to be sent to a leg ``loops`` times, None without end; its end is an event.
 
-        Its file may be removed when this returns.
+        Its file may be removed when this returns. An ``overlay`` lies over all else that the leg is sent;
+        its clip is in L16 at 16 kHz, whatever the codec of the leg.
 
         Raises:
             MediaError: the leg is not open, the file cannot be read, or no answer came.
@@ -309,9 +323,8 @@ class MediaPlane:
         self._leg(leg)
         self._playbacks.add((leg, playback))
         try:
-            await self._request(
-                "play", leg=leg, playback=playback, loops=loops, **encode_clip(clip)
-            )
+            given = encode_clip(clip) | {"loops": loops, "overlay": overlay}
+            await self._request("play", leg=leg, playback=playback, **given)
         except MediaError:
             self._playbacks.discard((leg, playback))
             raise
@@ -357,6 +370,7 @@ class MediaPlane:
         other = self._bridges.pop(leg, None)
         if other is not None:
             self._bridges.pop(other, None)
+            self._deaf -= {leg, other}
 
     @staticmethod
     def _connection(leg: LegId, held: _Leg) -> dict[str, Any]:
@@ -510,12 +524,14 @@ class MediaPlane:
         if child is None:
             return
         for leg, held in self._legs.items():
-            child.send({"id": 0, "op": "open", "leg": leg}, (held.pair.rtp, held.pair.rtcp))
+            opened = {"id": 0, "op": "open", "leg": leg, "may_transcode": held.may_transcode}
+            child.send(opened, (held.pair.rtp, held.pair.rtcp))
             if held.media is not None:
                 connection = self._connection(leg, held)
                 child.send({"id": 0, "op": "connect", **connection, "rollover": held.rollover})
         for first, second in self._bridges.items():
-            child.send({"id": 0, "op": "bridge", "first": first, "second": second})
+            deaf = list({first, second} & self._deaf)
+            child.send({"id": 0, "op": "bridge", "first": first, "second": second, "deaf": deaf})
         for capture in self._recordings.values():
             child.send({"id": 0, "op": "start", **self._capture(capture)})
         child.send({"id": 0, "op": "go"})

@@ -1,4 +1,4 @@
-"""What a leg is sent that no other leg said: clips one after another, a beep before them, and digits.
+"""What a leg is sent that no other leg said: clips one after another, a beep before them, overlays, and digits.
 
 Everything here is ready to be sent: a clip is a mapped file of payloads. The loop only takes the next.
 """
@@ -114,6 +114,8 @@ class Player:
     beep: MappedClip | None = None
     """Goes before the clips, which wait for it."""
     clips: deque[MappedClip] = field(default_factory=deque)
+    overlays: deque[MappedClip] = field(default_factory=deque)
+    """Lie over the clips, or over what is relayed."""
     keys: deque[Key] = field(default_factory=deque)
     due_ns: int = 0
     """When the next frame is due."""
@@ -123,11 +125,14 @@ class Player:
     @property
     def audible(self) -> bool:
         """It has the leg to itself now: nothing is relayed to it."""
-        return (
-            bool(self.clips) or self.beep is not None or (bool(self.keys) and self.keys[0].audible)
-        )
+        return bool(self.clips) or self.interrupts
+
+    @property
+    def interrupts(self) -> bool:
+        """A beep or a digit, over which nothing lies, is being sent."""
+        return self.beep is not None or (bool(self.keys) and self.keys[0].audible)
 
     @property
     def idle(self) -> bool:
         """It has nothing to send."""
-        return not self.clips and self.beep is None and not self.keys
+        return not (self.clips or self.overlays or self.keys) and self.beep is None

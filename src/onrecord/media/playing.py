@@ -1,7 +1,8 @@
-"""Plays clips, beeps and digits into legs, at the pace of the tick; what was sent is kept like any packet.
+"""Plays clips, beeps, overlays and digits into legs, at the pace of the tick; what was sent is kept like any packet.
 
-While a leg is played something, nothing is relayed to it: the loop does not mix. Digits go first, clips
-wait meanwhile; a leg on hold misses what is played to it.
+While a leg is played a clip, nothing is relayed to it; an overlay lies over either (see
+:mod:`onrecord.media.mixing`). Digits go first, clips and overlays wait meanwhile; a leg on hold misses what is
+played to it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import structlog
 from onrecord.core.units import NS_PER_MS
 from onrecord.media.capture import Capture
 from onrecord.media.leg import MediaLeg
+from onrecord.media.mixing import Mixer
 from onrecord.media.outbound import translated
 from onrecord.media.player import FRAME_NS, MappedClip, keys
 from onrecord.media.receiver import Receiver
@@ -23,6 +25,9 @@ log = structlog.get_logger()
 
 LATE_NS = 40 * NS_PER_MS
 """Frames that are later than that are not made up for: the playback goes on from now."""
+
+LEAVE_NS = 2 * NS_PER_MS
+"""Between two tries to do without the transcoding process."""
 
 MS_PER_S = 1000
 
@@ -53,14 +58,15 @@ class Playing:
         Raises:
             OSError: its file cannot be read.
         """
-        playback = asked["playback"]
-        if not any(clip.playback == playback for clip in leg.player.clips):
-            leg.player.clips.append(_mapped(playback, asked, asked["loops"]))
+        playback, player = asked["playback"], leg.player
+        queue = player.overlays if asked["overlay"] else player.clips
+        if not any(clip.playback == playback for clip in queue):
+            queue.append(_mapped(playback, asked, asked["loops"]))
             self._begin(leg, now_ns)
 
     def stop(self, leg: MediaLeg, playback: str) -> None:
         """Play no more of a clip; one that is not there has ended."""
-        for clip in leg.player.clips:
+        for clip in (*leg.player.clips, *leg.player.overlays):
             if clip.playback == playback:
                 self._end(leg, clip, "stopped")
                 return
@@ -95,8 +101,10 @@ class Playing:
     def close(self, leg: MediaLeg) -> None:
         """The leg is over."""
         leg.player.keys.clear()
-        for clip in list(leg.player.clips):
+        for clip in (*leg.player.clips, *leg.player.overlays):
             self._end(leg, clip, "closed")
+        if leg.mixer is not None:
+            leg.mixer.end()
         if leg.player.beep is not None:
             leg.player.beep.close()
             leg.player.beep = None
@@ -116,7 +124,7 @@ class Playing:
         if now_ns - player.due_ns > LATE_NS:
             player.due_ns = now_ns
         while player.due_ns <= now_ns:
-            if player.idle:
+            if player.idle and leg.mixer is None:
                 player.running = False
                 self.active -= 1
                 return None
@@ -125,24 +133,59 @@ class Playing:
         return player.due_ns
 
     def _frame(self, leg: MediaLeg, now_ns: int) -> None:
-        player, media = leg.player, leg.media
-        if player.keys:
-            key = player.keys[0]
-            audible = key.audible
-            if media is not None and audible:
-                self._send_key(leg, media, now_ns)
-            key.at += 1
-            if key.at >= key.length:
-                player.keys.popleft()
-            if audible:
-                return
+        player = leg.player
+        if player.keys and self._key(leg, now_ns):
+            return
         if player.beep is not None:
             self._send_clip(leg, player.beep, now_ns)
             if player.beep.over:
                 player.beep.close()
                 player.beep = None
-        elif player.clips:
+            return
+        if player.clips:
             self._play_clip(leg, player.clips[0], now_ns)
+        if player.overlays:
+            self._lay(leg, player.overlays[0])
+        elif leg.mixer is not None:
+            self._drain(leg, leg.mixer, now_ns)
+
+    def _key(self, leg: MediaLeg, now_ns: int) -> bool:
+        """Go on with the key that is pressed; False when nothing was to be sent of it."""
+        key, media = leg.player.keys[0], leg.media
+        audible = key.audible
+        if media is not None and audible:
+            self._send_key(leg, media, now_ns)
+        key.at += 1
+        if key.at >= key.length:
+            leg.player.keys.popleft()
+        return audible
+
+    def _lay(self, leg: MediaLeg, clip: MappedClip) -> None:
+        """Go on with an overlay; one that begins waits until it holds nothing else up."""
+        if leg.mixer is None and not self._receiver.transcoding.is_ready:
+            self._receiver.transcoding.prepare()
+            return
+        if not clip.started:
+            self._tell({"leg": leg.name, "playback": clip.playback, "started": True})
+            clip.started = True
+        mixer = leg.mixer or Mixer(leg, self._receiver)
+        if not mixer.lay(clip.take()):
+            self._capture.counts.dropped["transcode"] += 1
+        if clip.over:
+            self._end(leg, clip, "completed")
+
+    def _drain(self, leg: MediaLeg, mixer: Mixer, now_ns: int) -> None:
+        if not mixer.is_drained:
+            mixer.drain()
+        elif not mixer.leaving:
+            mixer.leaving = True
+            self._later(now_ns, lambda due: self._leave(leg, mixer, due))
+
+    def _leave(self, leg: MediaLeg, mixer: Mixer, now_ns: int) -> int | None:
+        """Tried often: each try must meet a moment at which nothing is under way."""
+        if leg.mixer is not mixer or not mixer.leaving or mixer.leave():
+            return None
+        return now_ns + LEAVE_NS
 
     def _send_key(self, leg: MediaLeg, media: Media, now_ns: int) -> None:
         key, number = leg.player.keys[0], media.telephone_event_payload_type
@@ -177,6 +220,10 @@ class Playing:
             return False
         samples, first = media.send_codec.clock_rate // 50, not clip.started
         clip.started = True
+        if leg.mixer is not None and clip is not leg.player.beep:
+            if not leg.mixer.play(media, payload, now_ns, first=first):
+                self._capture.counts.dropped["transcode"] += 1
+            return True
         packet = leg.out.frame(media.send_payload_type, payload, samples, now_ns, first=first)
         self._send(leg, packet, now_ns)
         return True
@@ -188,7 +235,8 @@ class Playing:
             self._receiver.keep(leg.outbound_key, packet, now_ns)
 
     def _end(self, leg: MediaLeg, clip: MappedClip, outcome: str) -> None:
-        leg.player.clips.remove(clip)
+        player = leg.player
+        (player.clips if clip in player.clips else player.overlays).remove(clip)
         clip.close()
         self._tell({"leg": leg.name, "playback": clip.playback, "outcome": outcome})
 

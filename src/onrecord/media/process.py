@@ -47,6 +47,10 @@ REPORT_LEGS_NS = 5 * NS_PER_S
 RTCP_NS = 5 * NS_PER_S
 """Between reports; the first comes after half of it (RFC 3550 §6.2)."""
 
+_TOGETHER_NS = 100 * NS_PER_MS
+"""What legs do now and then is done for many at once: each alone would find its code and data
+gone from the processor's caches, and take three times as long."""
+
 LIVE_NS = 100 * NS_PER_MS
 """How often the packets of recordings that are listened to are moved to their spools."""
 LISTEN_NS = 50 * NS_PER_MS
@@ -218,7 +222,15 @@ class MediaProcess:
         self._capture.fold_live(now_ns)
         return now_ns + LIVE_NS
 
+    def _transcoding(self) -> None:
+        """Have the transcoding process run while a leg may need it: it takes long to start."""
+        if any(leg.may_transcode for leg in self._legs.values()):
+            self._receiver.transcoding.prepare()
+        else:
+            self._receiver.transcoding.rest()
+
     def _report(self, now_ns: int) -> int:
+        self._transcoding()
         counts = self._capture.counts
         told = {"received": counts.received, "written": counts.written, "folds": counts.folds}
         told["late_ticks"] = self._late_ticks
@@ -291,6 +303,8 @@ class MediaProcess:
             rtcp.close()
             return
         leg = MediaLeg(name, self._freed.pop() if self._freed else next(self._free), rtp, rtcp)
+        leg.may_transcode = message["may_transcode"]
+        self._transcoding()
         self._legs[name] = self._by_index[leg.index] = leg
         self._capture.reception.reset(leg.index, 8000)
         self._receiver.add(leg)
@@ -317,8 +331,8 @@ class MediaProcess:
             self._receiver.settle(leg)
         self._capture.reception.set_clock_rate(leg.index, media.send_codec.clock_rate)
         self._capture.listen_for(leg.index, _event_types(media))
-        if not media.send_codec.is_g711:
-            self._receiver.transcoding.prepare()
+        leg.may_transcode = leg.may_transcode or not media.send_codec.is_g711
+        self._transcoding()
         self._note_media(leg, before, media)
         for side in (leg, leg.peer):
             if side is not None:
@@ -357,11 +371,15 @@ class MediaProcess:
 
     def _bridge(self, message: Message, descriptors: list[int]) -> None:
         first, second = self._legs[message["first"]], self._legs[message["second"]]
-        if first.peer is second and second.peer is first:
+        deaf = message["deaf"]
+        same = all(leg.deaf_to_digits == (leg.name in deaf) for leg in (first, second))
+        if first.peer is second and second.peer is first and same:
             return
         for leg in (first, second):
             self._unbridge({"leg": leg.name}, descriptors)
         first.peer, second.peer = second, first
+        for leg in (first, second):
+            leg.deaf_to_digits = leg.name in deaf
         for leg in (first, second):
             leg.route()
             self._receiver.settle(leg)
@@ -389,9 +407,12 @@ class MediaProcess:
             paused=message["paused"],
             live=message["live"],
         )
-        kind = "media_replaced" if message["resumed"] else "start"
+        # What came while no process was there to read it still belongs to a recording that goes on.
+        kind, since_ns = (
+            ("media_replaced", 0) if message["resumed"] else ("start", recording.started_ns)
+        )
         try:
-            self._capture.start(recording, kind, codec_map(leg.media))
+            self._capture.start(recording, kind, codec_map(leg.media), since_ns)
         except OSError:
             recording.writer.close()
             raise
@@ -471,12 +492,13 @@ class MediaProcess:
         """
         if leg.closed or leg.media is None:
             return None
-        every_ns = self._config.idle_packet_ms * NS_PER_MS
-        if leg.silence_when_idle and leg.peer is None:
-            every_ns = SILENT_FRAME_NS
+        if leg.silence_when_idle and leg.peer is not None:
+            return now_ns + _TOGETHER_NS
+        idle_ns = self._config.idle_packet_ms * NS_PER_MS
+        every_ns = SILENT_FRAME_NS if leg.silence_when_idle else idle_ns
         last_ns = leg.out.last_sent_ns
         if last_ns + every_ns > now_ns:
-            return last_ns + every_ns
+            return together(last_ns + every_ns, every_ns)
         if leg.player.audible:
             return now_ns + every_ns
         if leg.may_send:
@@ -484,14 +506,19 @@ class MediaProcess:
             if frame is not None and not leg.send(frame):
                 self._capture.counts.dropped["send"] += 1
         due_ns = last_ns + 2 * every_ns
-        return due_ns if due_ns > now_ns else now_ns + every_ns
+        return together(due_ns if due_ns > now_ns else now_ns + every_ns, every_ns)
 
     def _rtcp(self, leg: MediaLeg, now_ns: int) -> int | None:
         if leg.closed:
             return None
         block = self._capture.reception.report(leg.index, *leg.last_sr(now_ns))
         leg.send_report(block, now_ns)
-        return now_ns + RTCP_NS
+        return together(now_ns + RTCP_NS, RTCP_NS)
+
+
+def together(due_ns: int, every_ns: int) -> int:
+    """The next moment that legs share, for what recurs so seldom that a tenth of a second is nothing."""
+    return due_ns if every_ns < NS_PER_S else -(-due_ns // _TOGETHER_NS) * _TOGETHER_NS
 
 
 def _event_types(media: Media) -> list[int]:

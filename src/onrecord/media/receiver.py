@@ -9,13 +9,14 @@ kernel stamp arrivals, as they may hold what came while no media process was the
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from onrecord.media.arena import PITCH, SLOT_BYTES
 from onrecord.media.capture import Capture
 from onrecord.media.leg import MediaLeg
+from onrecord.media.outbound import Mapped, passing_map
 from onrecord.media.sockets import STAMP_BYTES, arrival_of, stamp_arrivals
 from onrecord.media.transcoding import Transcoding
 
@@ -50,6 +51,8 @@ class Receiver:
         self._slow_reads: dict[int, Callable[[], None]] = {}
         self.transcoding = Transcoding()
         self._transcoded: dict[int, MediaLeg] = {}
+        self.mixed: dict[int, MediaLeg] = {}
+        """Directions that overlays lie over, with the leg that hears them."""
         self.paused = True
         """Nothing is read: a new media process first learns what it is to go on with."""
         self._sets = (
@@ -102,7 +105,7 @@ class Receiver:
             return
         for fd, _ in self._slow.poll(0):
             self._slow_reads[fd]()
-        if self._transcoded:
+        if self._transcoded or self.transcoding.runs:
             self._pass_transcoded()
         for _ in range(_ROUNDS):
             now_ns = self._mark(_MARGIN)
@@ -168,25 +171,32 @@ class Receiver:
 
     def _pass_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
         if leg.convertible and len(packet) > 1 and packet[1] & 0x7F in leg.convertible:
-            self._begin_transcoding(leg)
+            self.begin_transcoding(leg)
         if leg.transcoded is None:
             self._send_on(leg, packet, now_ns)
+        elif leg.peer is not None and leg.peer.player.audible:
+            return
         elif not self.transcoding.put(leg.transcoded, bytes(packet)):
             self._capture.counts.dropped["transcode"] += 1
 
-    def _begin_transcoding(self, leg: MediaLeg) -> None:
+    def begin_transcoding(self, leg: MediaLeg) -> None:
+        """Have all that the leg says go through the transcoding process on its way to its peer."""
         if leg.media is not None and leg.peer is not None and leg.peer.media is not None:
-            number = self.transcoding.open(leg.media, leg.peer.media)
+            hears = leg.peer.hears or leg.peer.media
+            number = self.transcoding.open(leg.media, hears)
             self._transcoded[number] = leg
-            leg.transcode(number, leg.peer.media)
+            leg.transcode(number, hears)
 
     def _pass_transcoded(self) -> None:
         made = self.transcoding.take()
         now_ns = self._mark(len(made) * _MOST_SLOTS)
         for number, packet in made:
             leg = self._transcoded.get(number)
-            if leg is not None and leg.transcoded == number:
+            if number in self.mixed:
+                self._send_mixed(self.mixed[number], memoryview(packet), now_ns)
+            elif leg is not None and leg.transcoded == number:
                 self._send_on(leg, memoryview(packet), now_ns)
+        self._capture.counts.dropped["transcode"] += self.transcoding.take_given_up()
         for number, leg in list(self._transcoded.items()):
             if leg.transcoded != number:
                 del self._transcoded[number]
@@ -194,15 +204,23 @@ class Receiver:
 
     def _send_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
         peer = leg.peer
-        if peer is None or not leg.mapping or peer.player.audible:
-            return
-        datagram = peer.out.relayed(packet, leg.mapping, now_ns)
+        if peer is not None and leg.mapping and not peer.player.audible:
+            self._send_to(peer, leg.mapping, packet, now_ns)
+
+    def _send_mixed(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
+        if leg.media is not None and leg.may_send and not leg.player.interrupts:
+            self._send_to(leg, passing_map(leg.media), packet, now_ns)
+
+    def _send_to(
+        self, leg: MediaLeg, mapping: Mapping[int, Mapped], packet: memoryview, now_ns: int
+    ) -> None:
+        datagram = leg.out.relayed(packet, mapping, now_ns)
         if datagram is None:
             self._capture.counts.dropped["not_relayed"] += 1
-        elif not peer.send(datagram):
+        elif not leg.send(datagram):
             self._capture.counts.dropped["send"] += 1
-        elif self._capture.is_recorded(peer.outbound_key >> 16):
-            self._capture.arena.put(peer.outbound_key, datagram)
+        elif self._capture.is_recorded(leg.outbound_key >> 16):
+            self._capture.arena.put(leg.outbound_key, datagram)
 
     def _read_learning(self, leg: MediaLeg) -> None:
         self._mark(2 * _MOST_SLOTS * _LEARN_BURST)

@@ -8,13 +8,15 @@ import fcntl
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-from onrecord.media.arena import FILE_NAME, ArenaError, ArenaView
-from onrecord.media.capture import blocks, read_headers, read_journal
+from onrecord.media.arena import FILE_NAME, ArenaError, ArenaView, Rows
+from onrecord.media.capture import MAX_STREAMS, Kept, blocks, read_headers, read_journal
 from onrecord.spool.format import encode_packets
 from onrecord.spool.writer import SpoolWriter
 
@@ -87,17 +89,26 @@ def _empty(folder: Path, spool_dir: Path) -> int:
 
 
 def _move(folder: Path, spool_dir: Path) -> int:
-    spools = read_journal(folder)
+    streams = read_journal(folder)
     view = ArenaView((folder / FILE_NAME).read_bytes())
     rows = view.rows()
     rows = rows.only(np.argsort(rows.stream, kind="stable"))
-    rows = rows.only(read_headers(view, rows).valid & np.isin(rows.stream, list(spools)))
+    rows = rows.only(read_headers(view, rows).valid & _belongs(rows, streams))
     written = 0
     for block in blocks(view, rows):
-        for path, track in spools[block.stream]:
+        for path, track in streams[block.stream].spools:
             record = encode_packets(track, block.arrival_ns, block.size, block.data)
-            written += len(block.size) if _append(path, spool_dir, record) else 0
+            written += len(block.size) if _append(Path(path), spool_dir, record) else 0
     return written
+
+
+def _belongs(rows: Rows, streams: Mapping[int, Kept]) -> NDArray[np.bool_]:
+    """Which rows some spool keeps."""
+    since = np.full(MAX_STREAMS, np.iinfo(np.int64).max)
+    for stream, kept in streams.items():
+        if kept.spools:
+            since[stream] = kept.since_ns
+    return rows.arrival_ns > since[rows.stream]
 
 
 def _append(path: Path, spool_dir: Path, record: bytes) -> bool:

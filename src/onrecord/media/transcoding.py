@@ -1,9 +1,9 @@
 """The transcoding process: codecs cost the loop, and the calls that need none, no time.
 
-The loop hands it packets over a socket and takes what it made at its next sweep. It is started when a
-leg has a codec beside G.711, and ends with the media process. What waits is bounded twice: the socket
-holds only so much, and packets that waited too long are passed over. Run as
-``python -m onrecord.media.transcoding FD``.
+The loop hands it packets over a socket and takes what it made at its next sweep. It is started as soon as
+a leg is opened that may need it and ends when no leg does any more. What it has no room for waits here,
+in order: a start, or a machine that is busy, delays audio and loses none. What waits is bounded by its
+number and its age, and what is given up is counted. Run as ``python -m onrecord.media.transcoding FD``.
 """
 
 import contextlib
@@ -15,26 +15,64 @@ import struct
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
+from dataclasses import dataclass
+from enum import IntEnum
 
 import structlog
 
-from onrecord.core.units import NS_PER_MS
+from onrecord.audio.payloads import make_encoder
+from onrecord.core.units import NS_PER_S
 from onrecord.media.messages import decode_media, encode_media
 from onrecord.media.transcoder import Transcoder
 from onrecord.sdp.negotiation import Media
 
-MOST_AGE_NS = 100 * NS_PER_MS
-"""A packet that waited longer is not transcoded: its listener has no use for it."""
+MOST_AGE_NS = NS_PER_S
+"""A packet that the process comes to later than that is given up: it must not run behind for ever."""
+MOST_START_NS = 5 * NS_PER_S
+"""The same while it starts."""
+MOST_WAITING = 8192
+"""Packets that wait for room in the socket."""
 RESTART_SECONDS = 1.0
 """Between two starts, when the process dies."""
+REST_SECONDS = 30.0
+"""How long it stays when no leg needs it."""
 
-_JOB = struct.Struct("!IQ")
-"""Number of the direction, or 0 for a message; monotonic ns. The packet follows."""
-_RESULT = struct.Struct("!I")
+_JOB = struct.Struct("!BIQ")
+"""Kind; number of the direction; monotonic ns. A packet, a frame or a message follows."""
+_RESULT = struct.Struct("!II")
+"""Number of the direction and how many of its jobs are done; a packet follows. Of number 0: how many
+jobs were given up, and nothing follows; the first of them says that the process is ready."""
+_SALT = 0x9E3779B1
+"""Odd: its multiples differ in all bits."""
 _MOST_BYTES = 4096
+_MOST_TAKEN = 512
+"""Packets that are taken at once: the rest is there at the next sweep."""
 
 log = structlog.get_logger()
+
+
+class _Kind(IntEnum):
+    MESSAGE = 0
+    PACKET = 1
+    OVERLAY = 2
+
+
+@dataclass(slots=True)
+class _Direction:
+    source: Media
+    target: Media
+    given: int = 0
+    """Jobs that were handed over or wait."""
+    done: int = 0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    kind: _Kind
+    number: int
+    data: bytes
+    since_ns: int
 
 
 class Transcoding:
@@ -42,27 +80,51 @@ class Transcoding:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._directions: dict[int, tuple[Media, Media]] = {}
-        self._unsaid: deque[bytes] = deque()
+        self._directions: dict[int, _Direction] = {}
+        self._waiting: deque[_Waiting] = deque()
         self._sock: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        """It has told that it runs."""
         self._started = 0.0
+        self._needed = 0.0
+        self._given_up = 0
+        self._given_up_there = 0
+        """By the process that runs, as it last told."""
 
     @property
     def pid(self) -> int | None:
         """Of the process; None while there is none."""
         return self._process.pid if self._process else None
 
+    @property
+    def runs(self) -> bool:
+        """There is a process, ready or not."""
+        return self._sock is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """What it is given is done at once."""
+        return self._ready
+
     def prepare(self) -> None:
         """Start the process, if it does not run and has not just died."""
-        if self._sock is None and time.monotonic() - self._started > RESTART_SECONDS:
+        self._needed = time.monotonic()
+        if self._sock is None and self._needed - self._started > RESTART_SECONDS:
             self._start()
+
+    def rest(self) -> None:
+        """No leg needs the process now: it ends when that is so for a while."""
+        idle = time.monotonic() - self._needed > REST_SECONDS
+        if self._sock is not None and idle and not self._directions:
+            self.close()
+            log.info("transcoding_ended")
 
     def open(self, source: Media, target: Media) -> int:
         """A new direction; its number is for :meth:`put` and :meth:`close_direction`."""
-        self.prepare()
         number = next(self._numbers)
-        self._directions[number] = source, target
+        self._directions[number] = _Direction(source, target)
+        self.prepare()
         self._tell(number)
         return number
 
@@ -72,29 +134,48 @@ class Transcoding:
             self._say({"close": number})
 
     def put(self, number: int, packet: bytes) -> bool:
-        """Have a packet transcoded; False when too much waits already, or nobody is there."""
-        self.prepare()
-        return self._all_said() and self._send(number, packet)
+        """Have a packet transcoded; False when too much waits already."""
+        return self._give(_Kind.PACKET, number, packet)
+
+    def overlay(self, number: int, frame: bytes) -> bool:
+        """Have a frame of an overlay (see :meth:`Transcoder.overlay`) lie over what comes next."""
+        return self._give(_Kind.OVERLAY, number, frame)
+
+    def at_rest(self, number: int) -> bool:
+        """All that came of what a direction was given has been taken."""
+        direction = self._directions.get(number)
+        return direction is None or direction.given == direction.done
 
     def take(self) -> list[tuple[int, bytes]]:
-        """What has been made since the last time, in order, with its direction."""
+        """What has been made since the last time, in order, with its direction; the rest next time."""
         made: list[tuple[int, bytes]] = []
-        while self._sock is not None:
-            try:
-                data = self._sock.recv(_MOST_BYTES)
-            except BlockingIOError:
-                break
-            except OSError:
-                data = b""
-            if not data:
-                self._lost()
-                break
-            made.append((_RESULT.unpack_from(data)[0], data[_RESULT.size :]))
+        while len(made) < _MOST_TAKEN and (data := self._received()) is not None:
+            number, count = _RESULT.unpack_from(data)
+            if not number:
+                self._told(count)
+                continue
+            direction = self._directions.get(number)
+            if direction is not None:
+                direction.done = count
+                if len(data) > _RESULT.size:
+                    made.append((number, data[_RESULT.size :]))
+        self._flush()
         return made
 
+    def take_given_up(self) -> int:
+        """How many packets and frames were given up since the last time."""
+        given_up, self._given_up = self._given_up, 0
+        return given_up
+
     def close(self) -> None:
-        """End the process."""
-        self._unsaid.clear()
+        """End the process; packets that wait are kept for the next one."""
+        self._ready = False
+        self._given_up_there = 0
+        self._waiting = deque(job for job in self._waiting if job.kind is not _Kind.MESSAGE)
+        waiting = Counter(job.number for job in self._waiting)
+        for number, direction in self._directions.items():
+            self._given_up += max(direction.given - direction.done - waiting[number], 0)
+            direction.given, direction.done = waiting[number], 0
         if self._sock is not None:
             self._sock.close()
             self._sock = None
@@ -113,78 +194,132 @@ class Transcoding:
                 command, pass_fds=(theirs.fileno(),)
             )
         self._sock = ours
-        self._unsaid.clear()
+        kept, self._waiting = self._waiting, deque()
         for number in self._directions:
             self._tell(number)
+        self._waiting += kept
         log.info("transcoding_started", pid=self._process.pid)
 
-    def _lost(self) -> None:
-        log.error("transcoding_process_died")
-        self.close()
+    def _received(self) -> bytes | None:
+        if self._sock is None:
+            return None
+        try:
+            data = self._sock.recv(_MOST_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        if not data:
+            log.error("transcoding_process_died")
+            self.close()
+        return data or None
+
+    def _told(self, given_up: int) -> None:
+        if not self._ready:
+            self._ready = True
+            now_ns = time.monotonic_ns()
+            for job in self._waiting:  # the start is over: from now on the shorter bound counts
+                if now_ns - job.since_ns < MOST_START_NS:
+                    job.since_ns = now_ns
+        self._given_up += given_up - self._given_up_there
+        self._given_up_there = given_up
 
     def _tell(self, number: int) -> None:
-        source, target = map(_without_keys, self._directions[number])
+        direction = self._directions[number]
+        source, target = map(_without_keys, (direction.source, direction.target))
         self._say({"open": number, "source": source, "target": target})
 
     def _say(self, message: dict[str, object]) -> None:
-        self._unsaid.append(json.dumps(message).encode())
-        self._all_said()
+        if self._sock is not None:  # one that is not there yet is told everything when it starts
+            self._wait(_Kind.MESSAGE, 0, json.dumps(message).encode())
+            self._flush()
 
-    def _all_said(self) -> bool:
-        """Messages are not lost as packets may be: what the socket has no room for waits."""
-        while self._unsaid:
-            if not self._send(0, self._unsaid[0]):
-                return False
-            if self._unsaid:  # a process that was lost just now is told everything anew
-                self._unsaid.popleft()
+    def _give(self, kind: _Kind, number: int, data: bytes) -> bool:
+        self.prepare()
+        direction = self._directions.get(number)
+        if direction is None or len(self._waiting) >= MOST_WAITING:
+            return False
+        direction.given += 1
+        self._wait(kind, number, data)
+        self._flush()
         return True
 
-    def _send(self, number: int, data: bytes) -> bool:
-        if self._sock is None:
-            return False
-        try:
-            self._sock.send(_JOB.pack(number, time.monotonic_ns()) + data)
-        except BlockingIOError:
-            return False
-        except OSError:
-            self._lost()
-            return False
-        return True
+    def _wait(self, kind: _Kind, number: int, data: bytes) -> None:
+        self._waiting.append(_Waiting(kind, number, data, time.monotonic_ns()))
+
+    def _flush(self) -> None:
+        """Hand over what the socket has room for, messages and packets in their order."""
+        while self._ready and self._waiting and self._sock is not None:
+            job = self._waiting[0]
+            try:
+                self._sock.send(_JOB.pack(job.kind, job.number, job.since_ns) + job.data)
+            except BlockingIOError:
+                return
+            except OSError:
+                log.exception("transcoding_process_lost")
+                self.close()
+                return
+            self._waiting.popleft()
 
 
 def _without_keys(media: Media) -> dict[str, object]:
     return encode_media(media) | {"srtp": None}
 
 
-def serve(sock: socket.socket) -> None:
-    """The process's end: until the loop's is closed."""
-    directions: dict[int, Transcoder] = {}
-    while data := sock.recv(_MOST_BYTES):
-        number, sent_ns = _JOB.unpack_from(data)
-        if not number:
-            _change(directions, json.loads(data[_JOB.size :]))
-        elif number in directions and time.monotonic_ns() - sent_ns < MOST_AGE_NS:
-            for made in _tried(directions[number], data[_JOB.size :]):
-                sock.send(_RESULT.pack(number) + made)
+class _Worker:
+    """The process's end."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._directions: dict[int, tuple[Transcoder, itertools.count[int]]] = {}
+        self._given_up = 0
+
+    def serve(self) -> None:
+        """Until the loop's end is closed."""
+        for name in ("OPUS", "G722"):
+            make_encoder(name)  # which loads what they need
+        self._sock.send(_RESULT.pack(0, 0))
+        while data := self._sock.recv(_MOST_BYTES):
+            kind, number, since_ns = _JOB.unpack_from(data)
+            if kind == _Kind.MESSAGE:
+                self._change(json.loads(data[_JOB.size :]))
+            elif number in self._directions:
+                late = time.monotonic_ns() - since_ns > MOST_AGE_NS
+                self._do(_Kind(kind), number, None if late else data[_JOB.size :])
+
+    def _change(self, message: dict[str, object]) -> None:
+        if "close" in message:
+            self._directions.pop(int(str(message["close"])), None)
+            return
+        source, target = (decode_media(message[side]) for side in ("source", "target"))  # type: ignore[arg-type]
+        number = int(str(message["open"]))
+        salt = number * _SALT & 0xFFFFFFFF
+        self._directions[number] = Transcoder(source, target, salt), itertools.count(1)
+
+    def _do(self, kind: _Kind, number: int, data: bytes | None) -> None:
+        """Do a job, or give it up."""
+        transcoder, count = self._directions[number]
+        done = next(count)
+        if data is None:
+            self._given_up += 1
+            self._sock.send(_RESULT.pack(0, self._given_up))
+        made = [] if data is None else _tried(transcoder, kind, data)
+        for packet in made[:-1]:
+            self._sock.send(_RESULT.pack(number, done - 1) + packet)
+        self._sock.send(_RESULT.pack(number, done) + (made[-1] if made else b""))
 
 
-def _change(directions: dict[int, Transcoder], message: dict[str, object]) -> None:
-    if "close" in message:
-        directions.pop(int(str(message["close"])), None)
-        return
-    source, target = (decode_media(message[side]) for side in ("source", "target"))  # type: ignore[arg-type]
-    directions[int(str(message["open"]))] = Transcoder(source, target)
-
-
-def _tried(transcoder: Transcoder, packet: bytes) -> list[bytes]:
+def _tried(transcoder: Transcoder, kind: _Kind, data: bytes) -> list[bytes]:
     try:
-        return transcoder.take(packet)
+        return transcoder.take(data) if kind is _Kind.PACKET else transcoder.overlay(data)
     except Exception:  # the unit of work is one packet: a codec's fault must not end the others
         log.exception("transcoding_failed")
         return []
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the control process's
+    # A terminal's Ctrl-C and a service's stop are the control process's: we end with the loop.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
     with contextlib.suppress(ConnectionError):
-        serve(socket.socket(fileno=int(sys.argv[1])))
+        _Worker(socket.socket(fileno=int(sys.argv[1]))).serve()

@@ -16,11 +16,21 @@ LISTENING_BACKLOG = Gauge(
     "How far the listening to recordings with timeout_secs is behind.",
 )
 RECORDINGS = Counter("onrecord_recordings_total", "Recordings that ended.", ["outcome"])
+RECORDING_FAULTS = Counter(
+    "onrecord_recording_faults_total",
+    "Finished recordings by what is wrong with them, as far as something is.",
+    ["fault"],
+)
 RTP_RECEIVED = Counter("onrecord_rtp_received_total", "RTP packets received.")
 RTP_DROPPED = Counter("onrecord_rtp_dropped_total", "RTP datagrams not kept.", ["reason"])
 WEBHOOKS = Counter("onrecord_webhooks_total", "Webhook attempts.", ["outcome"])
 TRANSCRIPTIONS = Counter(
     "onrecord_transcriptions_total", "Tries at a transcription.", ["engine", "outcome"]
+)
+FILE_MOVES = Counter(
+    "onrecord_file_moves_total",
+    "Tries to move a file into the bucket that had not taken it.",
+    ["outcome"],
 )
 API_ERRORS = Counter("onrecord_api_errors_total", "API requests refused.", ["code"])
 COMMAND_SECONDS = Histogram(

@@ -16,8 +16,8 @@ from onrecord.rtp.header import parse_headers
 from onrecord.sdp.codecs import ALL_CODECS, Codec
 
 _SAMPLES_PER_MS = 8
-_NEW_ANCHOR_SAMPLES = 4_000
-"""Half a second: a timestamp that is further off its arrival begins a new stretch."""
+_NEW_ANCHOR_SAMPLES = 16_000
+"""Two seconds: a timestamp that is further off its arrival begins a new stretch."""
 _SAMPLE_RATE = 8000
 
 

@@ -241,6 +241,14 @@ class TestPhone:
         self._signalling.reoffer(self._leg, self._offer(direction))
         await self._until(lambda: self.stream.media is not before or self._leg is None)
 
+    async def change_codecs(self, codecs: Sequence[str]) -> None:
+        """Offer other codecs, best first (a re-INVITE), and wait for the answer."""
+        assert self._leg is not None  # noqa: S101 -- a caller's mistake
+        self._codecs = tuple(codecs)
+        before = self.stream.media
+        self._signalling.reoffer(self._leg, self._offer(self._offered, reorder=True))
+        await self._until(lambda: self.stream.media is not before or self._leg is None)
+
     async def play(self, samples: NDArray[np.int16]) -> None:
         """Say ``samples`` (int16 at 8 kHz); returns when the last of them is sent."""
         await self.stream.say(samples)
@@ -272,7 +280,7 @@ class TestPhone:
                 self._changed.clear()
                 await self._changed.wait()
 
-    def _offer(self, direction: MediaDirection) -> str:
+    def _offer(self, direction: MediaDirection, *, reorder: bool = False) -> str:
         self._version += 1
         self._offered = direction
         self._description = offer(
@@ -282,6 +290,7 @@ class TestPhone:
             direction,
             previous=self._description,
             codecs=self._codecs,
+            reorder=reorder,
             keys=self._keys,
         )
         return self._description

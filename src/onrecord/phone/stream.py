@@ -1,4 +1,4 @@
-"""The audio of one call: a pair of UDP ports, frames sent every 20 ms, everything heard kept."""
+"""The audio of one call: a pair of UDP ports, frames sent at their pace, everything heard kept."""
 
 import asyncio
 import secrets
@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from onrecord.audio.payloads import PayloadEncoder, Resampler, make_encoder, sample_rate
 from onrecord.core.clock import Clock
 from onrecord.core.errors import CapacityError, OnrecordError
-from onrecord.core.units import NS_PER_S
+from onrecord.core.units import NS_PER_MS, NS_PER_S
 from onrecord.media.player import Key, keys
 from onrecord.media.srtp import Protection
 from onrecord.phone.hearing import place
-from onrecord.phone.packets import FRAME_SAMPLES, Faults, Packetiser
+from onrecord.phone.packets import Faults, Packetiser
 from onrecord.rtp.telephone_event import EventListener
 from onrecord.sdp.codecs import TELEPHONE_EVENT
 from onrecord.sdp.negotiation import Codec, Media, MediaDirection, RtpAddress
 
-_FRAME_NS = 20_000_000
 _PAIR_TRIES = 100
 _SENDS = frozenset({MediaDirection.SENDRECV, MediaDirection.SENDONLY})
 _SAMPLE_RATE = 8000
@@ -47,17 +46,21 @@ class Stream(asyncio.DatagramProtocol):
         self.sent_ns: list[int] = []
         """When each frame was sent or, in silence without packets, would have been; monotonic."""
         self.media: Media | None = None
+        self.frame_ms = 20
+        """How long each packet is; may be changed at any time."""
+        self.codec: tuple[int, Codec] | None = None
+        """Payload type and codec to send instead of those that were agreed."""
         self.unopened = 0
         """Datagrams that should have been SRTP of the other side and were not."""
         self._protection: Protection | None = None
         self._clock = clock
         self._silence = silence
-        self._period_ns = round(_FRAME_NS / (1 + faults.clock_ppm * 1e-6))
+        self._pace = 1 + faults.clock_ppm * 1e-6
         self._packetiser = Packetiser(
             faults, secrets.randbits(32), secrets.randbits(16), secrets.randbits(32)
         )
         self._codecs: dict[int, Codec] = {}
-        self._voices: dict[Codec, tuple[Resampler, PayloadEncoder]] = {}
+        self._voices: dict[tuple[Codec, int], tuple[Resampler, PayloadEncoder]] = {}
         self._clips: deque[_Clip] = deque()
         self._keys: deque[tuple[Key, asyncio.Future[None]]] = deque()
         self._due_ns = 0
@@ -154,7 +157,7 @@ class Stream(asyncio.DatagramProtocol):
         now_ns = self._clock.monotonic_ns()
         while self._due_ns <= now_ns:
             self._send_frame(now_ns)
-            self._due_ns += self._period_ns
+            self._due_ns += round(self.frame_ms * NS_PER_MS / self._pace)
         wait = (self._due_ns - self._clock.monotonic_ns()) / NS_PER_S
         self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._tick)
 
@@ -170,10 +173,11 @@ class Stream(asyncio.DatagramProtocol):
                 self._transport.sendto(ready, (media.remote.host, media.remote.port))
 
     def _next_frame(self, media: Media) -> list[bytes]:
+        number, codec = self.codec or (media.send_payload_type, media.send_codec)
         samples = self._next_samples()
-        payload = None if samples is None else self._encoded(media.send_codec, samples)
-        step = media.send_codec.clock_rate // 50
-        return self._packetiser.frame(media.send_payload_type, payload or None, step)
+        payload = None if samples is None else self._encoded(codec, samples)
+        step = codec.clock_rate * self.frame_ms // 1000
+        return self._packetiser.frame(number, payload or None, step)
 
     def _next_key(self, media: Media) -> list[bytes]:
         """A packet of the digit that is being sent; nothing between digits."""
@@ -194,21 +198,23 @@ class Stream(asyncio.DatagramProtocol):
         return self._packetiser.event(number, payload, step, first=first)
 
     def _encoded(self, codec: Codec, samples: NDArray[np.int16]) -> bytes:
-        rate = sample_rate(codec.name, codec.clock_rate)
-        if codec not in self._voices:
-            self._voices[codec] = Resampler(_SAMPLE_RATE, rate), make_encoder(codec.name)
-        resampler, encoder = self._voices[codec]
+        rate, voice = sample_rate(codec.name, codec.clock_rate), (codec, self.frame_ms)
+        if voice not in self._voices:
+            encoder = make_encoder(codec.name, self.frame_ms)
+            self._voices[voice] = Resampler(_SAMPLE_RATE, rate), encoder
+        resampler, encoder = self._voices[voice]
         wide = resampler.resample(samples)
         # What a resampler keeps back at first is made up for with silence before it.
-        return encoder.encode(np.pad(wide, (max(rate // 50 - len(wide), 0), 0)))
+        missing = rate * self.frame_ms // 1000 - len(wide)
+        return encoder.encode(np.pad(wide, (max(missing, 0), 0)))
 
     def _next_samples(self) -> NDArray[np.int16] | None:
         """The next frame, filled up with zeros; None when nothing is to be sent."""
-        frame = np.zeros(FRAME_SAMPLES, np.int16)
+        frame = np.zeros(self.frame_ms * _SAMPLE_RATE // 1000, np.int16)
         filled = 0
-        while self._clips and filled < FRAME_SAMPLES:
+        while self._clips and filled < len(frame):
             clip = self._clips[0]
-            piece = clip.samples[clip.at : clip.at + FRAME_SAMPLES - filled]
+            piece = clip.samples[clip.at : clip.at + len(frame) - filled]
             frame[filled : filled + len(piece)] = piece
             filled += len(piece)
             clip.at += len(piece)

@@ -1,6 +1,8 @@
 """From a source to a clip: bytes are decoded at the rate of the leg's codec, encoded and written to a file."""
 
 import asyncio
+import io
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,16 +20,19 @@ from onrecord.calls.media import (
     FromUrl,
     PromptFailed,
     PromptSource,
+    Ringback,
     Spoken,
 )
 from onrecord.core.ids import new_uuid
 from onrecord.core.settings import Settings
 from onrecord.prompts.espeak import Espeak
 from onrecord.prompts.fetching import Fetcher
+from onrecord.prompts.ringback import ringback
 from onrecord.sdp.codecs import Codec
 
 MOST_AT_ONCE = 2
 """Files that are decoded or encoded at the same time."""
+_RINGBACK_RATE = 8000
 
 
 class Prompts:
@@ -76,6 +81,8 @@ class Prompts:
                 return await asyncio.to_thread(self._read, name)
             case Spoken():
                 return await self._engine.speak(source)
+            case Ringback(country):
+                return wav_file(ringback(country, _RINGBACK_RATE), _RINGBACK_RATE)
 
     async def clip(self, content: bytes, codec: Codec) -> Clip:
         """The audio of a file, ready to be sent in a codec; the caller removes it with :meth:`discard`.
@@ -126,6 +133,17 @@ class Prompts:
             path.unlink(missing_ok=True)
             raise PromptFailed(f"the audio cannot be made ready: {error}") from error
         return Clip(path, codec.name)
+
+
+def wav_file(samples: NDArray[np.int16], rate: int) -> bytes:
+    """A WAV file of mono samples, shape ``(n,)``."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def framed(samples: NDArray[np.int16], codec: Codec) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ import struct
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 FIXED_HEADER_BYTES = 12
@@ -45,15 +46,16 @@ def parse_headers(
         Columns of shape ``(n,)``. Never raises on datagram content: a peer may send anything,
         so rows that break RFC 3550 §5.1 or §5.3.1 have ``valid`` False.
     """
-    held = arena if len(arena) else np.zeros(1, np.uint8)
-    # A datagram shorter than its header is read past its end (clipped to the arena): the row
-    # is invalid by its size, whatever those bytes say.
-    fixed = held.take(start[:, None] + np.arange(FIXED_HEADER_BYTES), mode="clip")
+    held = arena if len(arena) >= FIXED_HEADER_BYTES else np.zeros(FIXED_HEADER_BYTES, np.uint8)
+    # Of a datagram shorter than its header other bytes are read: the row is invalid by its size,
+    # whatever they say.
+    rows = sliding_window_view(held, FIXED_HEADER_BYTES)
+    fixed = rows[np.minimum(start, len(rows) - 1)]
     first, second = fixed[:, 0], fixed[:, 1]
 
     header = FIXED_HEADER_BYTES + 4 * (first & 0x0F).astype(np.int64)  # CSRC list
     extended = (first & 0x10) != 0
-    fits = size >= header + np.where(extended, 4, 0)
+    fits = size >= header + 4 * extended
     if extended.any():  # §5.3.1
         words_at = start + header + 2
         words = held.take(words_at, mode="clip").astype(np.int64) << 8
@@ -61,8 +63,9 @@ def parse_headers(
         header += np.where(extended, 4 + 4 * words, 0)
 
     padded = (first & 0x20) != 0
-    last = held.take(start + size - 1, mode="clip").astype(np.int64)
-    padding = np.where(padded, last, 0)
+    padding = np.zeros(len(start), np.int64)
+    if padded.any():
+        padding[padded] = held.take((start + size - 1)[padded], mode="clip")
     payload = size - header - padding
     valid = (size >= FIXED_HEADER_BYTES) & (first >> 6 == VERSION) & fits
     valid &= (payload >= 0) & ~(padded & (padding == 0))

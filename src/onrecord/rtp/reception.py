@@ -185,7 +185,7 @@ def _runs(c: _Columns, batch: Batch) -> _Runs:
     step = (batch.sequence - before_sequence).view(np.int16).astype(np.int64)
     opens = (batch.ssrc != before_ssrc) | (step >= MAX_DROPOUT) | (step < -MAX_MISORDER)
     opens[head] |= ~c.live[of_head]
-    start = np.flatnonzero(opens | head)
+    (start,) = (opens | head).nonzero()
     piece_stream = stream[start]
     heads = head[start]
     return _Runs(
@@ -219,7 +219,8 @@ def _count_sequences(c: _Columns, batch: Batch, runs: _Runs) -> None:
     tail = stream[runs.tails]
     c.base[tail], c.highest[tail] = base[runs.tails], highest[runs.tails]
     c.last[tail] = extended[np.append(start[1:], len(extended))[runs.tails] - 1]
-    c.received += np.bincount(batch.stream, minlength=len(c.received))
+    first = start[runs.heads]
+    c.received[tail] += np.diff(np.append(first, len(batch.stream)))
 
 
 def _filter_jitter(c: _Columns, batch: Batch, runs: _Runs) -> None:

@@ -9,6 +9,9 @@ ALL_CODECS = ("PCMU", "PCMA", "G722", "OPUS", "L16")
 AUDIO_CODECS = ("PCMU", "PCMA")
 """What is spoken where nothing else is asked for, best first."""
 
+G711 = frozenset({"PCMU", "PCMA"})
+"""The two laws, which a table turns into each other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -23,7 +26,7 @@ class Codec:
     @property
     def is_g711(self) -> bool:
         """PCMU or PCMA, which a table turns into each other."""
-        return self.name in {"PCMU", "PCMA"}
+        return self.name in G711
 
     @property
     def is_event(self) -> bool:

@@ -155,8 +155,11 @@ def answer(
     codecs: Sequence[str] = AUDIO_CODECS,
     *,
     key: str | None = None,
+    preferred: Sequence[str] = (),
 ) -> Answer:
     """Our answer: the first usable stream with the codec of ``codecs`` that the peer likes best.
+
+    ``preferred``, names of codecs, goes before the peer's liking.
 
     ``key`` (base64) protects what we send if the stream is SRTP; without one SRTP is not taken.
 
@@ -167,8 +170,8 @@ def answer(
     session = parse(offer_text)
     at, usable = _first_usable(session, codecs, secure=key is not None)
     wanted = session.media[at]
-    agreed = _chosen(usable)
-    media = _agreed(session, wanted, agreed, agreed)
+    agreed = _chosen(usable, preferred)
+    media = _agreed(session, wanted, agreed, {**_audio(usable), **agreed})
     lines: tuple[Crypto, ...] = ()
     if _is_secure(wanted) and key is not None:
         theirs = read_lines(wanted.values("crypto"))[0]
@@ -204,7 +207,8 @@ def accept(
     at, codecs = _first_usable(session, names, secure=secure)
     numbers = OURS if offer_made is None else {c: pt for pt, c in _codecs(offer_made).items()}
     ours = {numbers[codec]: codec for codec in codecs.values() if codec in numbers}
-    media = _agreed(session, session.media[at], codecs, {**ours, **codecs})
+    offered_audio = _audio(_codecs(offer_made)) if offer_made is not None else {}
+    media = _agreed(session, session.media[at], codecs, {**offered_audio, **ours, **codecs})
     if offer_made is not None and secure:
         media = replace(media, srtp=_accepted(offer_made, session.media[at]))
     sends, receives = _FLOWS[media.direction]
@@ -273,12 +277,21 @@ def _usable(media: MediaDescription, codecs: Sequence[str]) -> Mapping[int, Code
     return {payload_type: codec for codec, payload_type in found.items()}
 
 
-def _chosen(usable: Mapping[int, Codec]) -> Mapping[int, Codec]:
-    """The codec that the peer likes best, and events on its clock, or else on that of G.711."""
-    audio = next(codec for codec in usable.values() if not codec.is_event)
+def _chosen(usable: Mapping[int, Codec], preferred: Sequence[str]) -> Mapping[int, Codec]:
+    """The codec that we prefer or the peer likes best, and events on its clock, or else on that of G.711."""
+    order = {name: at for at, name in enumerate(preferred)}
+    audio = min(
+        (codec for codec in usable.values() if not codec.is_event),
+        key=lambda codec: order.get(codec.name, len(order)),
+    )
     events = [codec for codec in usable.values() if codec.is_event]
     wanted = sorted(events, key=lambda c: (c.clock_rate != audio.clock_rate, c.clock_rate != 8000))
     return {pt: codec for pt, codec in usable.items() if codec in {audio, *wanted[:1]}}
+
+
+def _audio(codecs: Mapping[int, Codec]) -> Mapping[int, Codec]:
+    """Codecs that were offered may be sent at any time, whatever one was chosen (RFC 3264 §8.3.2)."""
+    return {payload_type: codec for payload_type, codec in codecs.items() if not codec.is_event}
 
 
 def _codecs(media: MediaDescription) -> Mapping[int, Codec]:

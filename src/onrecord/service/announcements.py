@@ -6,13 +6,13 @@ the time to make the first attempts itself; only if it died is the event still d
 
 from collections.abc import Callable
 
-from onrecord.calls.media import PromptSource, Spoken
+from onrecord.calls.media import Spoken
 from onrecord.calls.records import Application, Event, Leg, Recording, Transcription
 from onrecord.core.clock import Clock
 from onrecord.core.ids import EventId, RecordingId, new_uuid
 from onrecord.core.units import NS_PER_MS, NS_PER_S
 from onrecord.rtp.stats import LegStats
-from onrecord.service.registry import LiveLeg
+from onrecord.service.registry import LiveLeg, Playback
 from onrecord.wire import events, sounds
 
 GRACE_NS = 15 * NS_PER_S
@@ -104,9 +104,9 @@ class Announcements:
             lambda i, ns: sounds.dtmf_received(leg, digit, i, ns),
         )
 
-    def playback_started(self, live: LiveLeg, source: PromptSource) -> Event:
+    def playback_started(self, live: LiveLeg, playback: Playback) -> Event:
         """The party hears the first of a file or a text."""
-        leg = live.leg
+        leg, source, overlay = live.leg, playback.source, playback.overlay
         if isinstance(source, Spoken):
             return self._event(
                 "call.speak.started",
@@ -118,14 +118,14 @@ class Announcements:
             "call.playback.started",
             leg,
             live.application,
-            lambda i, ns: sounds.playback_started(leg, source, i, ns),
+            lambda i, ns: sounds.playback_started(leg, source, i, ns, overlay=overlay),
         )
 
     def playback_ended(
-        self, live: LiveLeg, source: PromptSource, status: str, detail: str | None
+        self, live: LiveLeg, playback: Playback, status: str, detail: str | None
     ) -> Event:
         """A file or a text is over, or could not be played; ``status`` as of call.playback.ended."""
-        leg = live.leg
+        leg, source, overlay = live.leg, playback.source, playback.overlay
         if isinstance(source, Spoken):
             return self._event(
                 "call.speak.ended",
@@ -137,7 +137,9 @@ class Announcements:
             "call.playback.ended",
             leg,
             live.application,
-            lambda i, ns: sounds.playback_ended(leg, source, (status, detail), i, ns),
+            lambda i, ns: sounds.playback_ended(
+                leg, source, (status, detail), i, ns, overlay=overlay
+            ),
         )
 
     def _event(

@@ -10,10 +10,10 @@ from onrecord.calls.hangup import Ending, OurReason
 from onrecord.calls.records import Direction, Leg, LegState, Recording
 from onrecord.calls.states import LegInput, leg_after
 from onrecord.core.errors import PeerError
-from onrecord.sdp.negotiation import accept
-from onrecord.service.edges import Edges, kept_state
+from onrecord.sdp.negotiation import accept, answer
+from onrecord.service.edges import Edges, leg_told
 from onrecord.service.ending import Endings
-from onrecord.service.negotiating import Negotiations, our_offer
+from onrecord.service.negotiating import Negotiations, best_first, our_offer
 from onrecord.service.ports import Unit
 from onrecord.service.recording import BY_CALL, Recorder, planned_recording
 from onrecord.service.registry import LiveLeg
@@ -46,14 +46,11 @@ class Answering:
             raise errors.call_already_answered()
         live.silence_when_idle = command.send_silence_when_idle
         live.planned = planned_recording(command.record)
+        self._prefer(live, command.preferred_codecs)
         result = CommandResult(live.leg.call_control_id, live.planned.id if live.planned else None)
         if live.answer is not None:
             await self._negotiations.connect(live, live.answer.media)
-        leg = replace(
-            live.leg,
-            client_state=kept_state(live.leg, command.client_state),
-            webhook=live.leg.webhook.changed(command.webhook),
-        )
+        leg = leg_told(live.leg, command)
         await self._up(
             live,
             leg,
@@ -61,6 +58,20 @@ class Answering:
             lambda: self._send_200(live, command),
         )
         return result
+
+    def _prefer(self, live: LiveLeg, codecs: tuple[str, ...]) -> None:
+        """Answer with another codec of the offer than the caller likes best."""
+        live.preferred_codecs = codecs
+        if codecs and live.offer is not None:
+            live.answer = answer(
+                live.offer,
+                live.address,
+                live.sdp_session_id,
+                1,
+                self._edges.settings.codec_names,
+                key=live.keys[0],
+                preferred=codecs,
+            )
 
     async def far_side(self, live: LiveLeg, event: Answered) -> None:
         """A dialled leg's 2xx; or the ACK of an incoming one, with the answer to a late offer."""
@@ -91,7 +102,7 @@ class Answering:
     def _send_200(self, live: LiveLeg, command: Answer) -> None:
         if live.answer is not None:
             live.sdp_version, live.sent_sdp = 1, live.answer.sdp
-        codecs = self._edges.settings.codec_names
+        codecs = best_first(self._edges.settings.codec_names, live.preferred_codecs)
         sdp = live.answer.sdp if live.answer is not None else our_offer(live, codecs)
         headers = [(header.name, header.value) for header in command.custom_headers]
         self._edges.signalling.answer(live.leg.id, sdp, headers)

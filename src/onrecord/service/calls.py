@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import structlog
 
@@ -34,7 +33,7 @@ from onrecord.metrics import COMMAND_SECONDS
 from onrecord.service.answering import Answering
 from onrecord.service.bridging import Bridging
 from onrecord.service.dialling import Dialling
-from onrecord.service.edges import Edges, Repeated
+from onrecord.service.edges import Command, Edges, Repeated, leg_told
 from onrecord.service.ending import Endings
 from onrecord.service.incoming import UNAVAILABLE, Incoming
 from onrecord.service.negotiating import Negotiations
@@ -43,6 +42,7 @@ from onrecord.service.playing import Playing
 from onrecord.service.ports import Unit
 from onrecord.service.recording import Recorder
 from onrecord.service.registry import LiveLeg, PlannedBridge
+from onrecord.service.ringbacks import Ringbacks
 from onrecord.sip.backend import (
     Answered,
     Ended,
@@ -65,13 +65,6 @@ _log = structlog.get_logger()
 Act: TypeAlias = Callable[[LiveLeg], Awaitable[CommandResult]]
 
 
-class _Command(Protocol):
-    @property
-    def client_state(self) -> str | None: ...
-    @property
-    def command_id(self) -> str | None: ...
-
-
 class Calls:
     """All live legs of this node. Lives on one event loop; nothing here blocks it."""
 
@@ -81,12 +74,15 @@ class Calls:
         self._recorder = Recorder(edges)
         self._pausing = Pausing(edges, self._recorder)
         self._playing = Playing(edges)
-        self._endings = Endings(edges, self._recorder, self._playing)
+        self._ringbacks = Ringbacks(edges)
+        self._endings = Endings(edges, self._recorder, self._playing, self._ringbacks)
         self._negotiations = Negotiations(edges)
         self._incoming = Incoming(edges, self._endings)
         self._answering = Answering(edges, self._negotiations, self._recorder, self._endings)
         self._dialling = Dialling(edges, self._endings)
-        self._bridging = Bridging(edges, self._negotiations, self._recorder, self._endings)
+        self._bridging = Bridging(
+            edges, self._negotiations, self._recorder, self._endings, self._ringbacks
+        )
         self._closing = False
 
     # Commands. Each raises CallerError when the call's state does not allow it; then nothing has changed
@@ -194,7 +190,7 @@ class Calls:
         """Give the call another client_state, for the webhooks from now on."""
 
         async def act(live: LiveLeg) -> CommandResult:
-            leg = replace(live.leg, client_state=command.client_state)
+            leg = leg_told(live.leg, command)
 
             def work(unit: Unit) -> None:
                 self._edges.note(unit, "client_state_update", leg, None)
@@ -301,12 +297,15 @@ class Calls:
         match event:
             case Ringing():
                 live.early_sdp = event.sdp or live.early_sdp
+                self._ring_back(live, event)
                 if event.sdp is not None:
                     await self._early_media(live, event.sdp)
             case Answered():
+                await self._ringbacks.end(live.leg.id)
                 await self._answering.far_side(live, event)
                 await self._playing.press_on_answer(live)
-                self._bridge_on_answer(live)
+                if not self._playing.play_on_answer(live, lambda: self._bridge_on_answer(live)):
+                    self._bridge_on_answer(live)
             case OfferReceived():
                 await self._negotiations.offered(live, event)
             case OfferAnswered():
@@ -314,6 +313,16 @@ class Calls:
             case Ended():
                 ending = Ending(None, event.status, event.by_remote, event.reason)
                 await self._endings.end(live, ending)
+
+    def _ring_back(self, live: LiveLeg, event: Ringing) -> None:
+        """The waiting party hears a tone, unless the phone that rings is heard itself."""
+        plan = live.bridge_on_answer
+        if plan is None or plan.ringtone is None:
+            return
+        heard = plan.early_media and (event.sdp is not None or live.media is not None)
+        other = self._registry.by_token(plan.other)
+        if other is not None and not heard:
+            self._ringbacks.begin(live, other, plan.ringtone)
 
     async def _early_media(self, live: LiveLeg, sdp: str) -> None:
         plan = live.bridge_on_answer
@@ -336,13 +345,8 @@ class Calls:
 
     async def _bridge_quietly(self, live: LiveLeg, plan: PlannedBridge) -> None:
         """Nobody waits for this bridge: that it cannot be is a matter for the log."""
-        token = live.leg.call_control_id
         try:
-            if plan.transfer:
-                await self.bridge(plan.other, Bridge(token, park_after_unbridge=plan.park_other))
-            else:
-                prevent = plan.prevent_double_bridge
-                await self.bridge(token, Bridge(plan.other, prevent_double_bridge=prevent))
+            await self.bridge(*plan.command(live.leg.call_control_id))
         except CallerError as error:
             _log.warning("bridge_on_answer_refused", leg=live.leg.id, reason=str(error))
             if plan.is_all:
@@ -354,7 +358,7 @@ class Calls:
         self,
         name: str,
         token: str,
-        command: _Command,
+        command: Command,
         act: Act,
         other: CallControlId | None = None,
     ) -> CommandResult:
@@ -365,7 +369,7 @@ class Calls:
             )
 
     async def _command_in_turn(
-        self, token: str, command: _Command, act: Act, other: CallControlId | None
+        self, token: str, command: Command, act: Act, other: CallControlId | None
     ) -> CommandResult:
         found = [self._registry.by_token(t) for t in (token, other) if t is not None]
         async with self._registry.turns(live.leg.id for live in found if live is not None):
@@ -382,7 +386,7 @@ class Calls:
                 live.results[command.command_id] = result
             return result
 
-    async def _to_ended(self, token: str, command: _Command) -> CommandResult:
+    async def _to_ended(self, token: str, command: Command) -> CommandResult:
         """A repeat of a command that an ended call saw is fine; all else is refused."""
 
         def work(unit: Unit) -> None:
@@ -400,7 +404,7 @@ class Calls:
         live: LiveLeg,
         name: str,
         reason: OurReason,
-        command: _Command,
+        command: Command,
         headers: list[tuple[str, str]] | None = None,
     ) -> CommandResult:
         leg = live.leg
@@ -408,7 +412,7 @@ class Calls:
             live,
             Ending(reason),
             headers=headers or (),
-            client_state=command.client_state,
+            command=command,
             also=lambda unit: self._edges.note(unit, name, leg, command.command_id),
         )
         return CommandResult(leg.call_control_id)

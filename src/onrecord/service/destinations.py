@@ -15,6 +15,9 @@ from onrecord.service.ports import Bucket, Buckets, Storage, Store, Unit
 from onrecord.service.vault import Vault
 from onrecord.wire import errors
 
+MOST_MOVED = 1000
+"""How many files that a bucket did not take are moved as soon as its credentials are replaced."""
+
 _log = structlog.get_logger()
 
 
@@ -44,13 +47,15 @@ class Destinations:
     ) -> Opened:
         """Keep credentials, instead of those that there are; files go to their bucket from now on.
 
+        As at Telnyx, credentials that cannot be read are taken: the first recording tells.
+
         Raises:
-            CallerError: 404, there is no such application; 422, the credentials cannot be read.
+            CallerError: 404, there is no such application.
         """
         try:
             self._buckets.open(backend, configuration)
         except OnrecordError as error:
-            raise errors.unprocessable(f"{error}.", "/configuration") from error
+            _log.warning("bucket_not_opened", application=application_id, error=str(error))
         text = json.dumps(dict(configuration)).encode()
         sealed = await asyncio.to_thread(self._vault.seal, text, application_id)
         now = self._clock.utc_ns()
@@ -60,6 +65,8 @@ class Destinations:
             was = unit.storage(owner.id)
             created_ns = was.created_ns if was else now
             unit.put_storage(StorageCredentials(owner.id, backend, sealed, created_ns, now))
+            for recording in unit.recordings_misplaced(owner.id, MOST_MOVED):
+                unit.enqueue_move(recording, now, 0.0)
 
         await self._store.write(work)
         _log.info("storage_credentials_kept", application=application_id, backend=backend)

@@ -14,9 +14,15 @@ from onrecord.core.errors import CapacityError
 from onrecord.core.ids import LegId, SessionId, new_call_control_id, new_uuid
 from onrecord.core.logs import mask
 from onrecord.metrics import CALLS
-from onrecord.service.edges import Edges, kept_state
+from onrecord.sdp.codecs import G711
+from onrecord.service.edges import Edges, leg_told
 from onrecord.service.ending import Endings
-from onrecord.service.negotiating import new_sdp_session_id, new_srtp_keys, our_offer
+from onrecord.service.negotiating import (
+    best_first,
+    new_sdp_session_id,
+    new_srtp_keys,
+    our_offer,
+)
 from onrecord.service.ports import Unit
 from onrecord.service.recording import planned_recording
 from onrecord.service.registry import LiveLeg, PlannedBridge
@@ -74,12 +80,14 @@ class Dialling:
             raise errors.call_not_answered()
         if len(self._edges.registry) >= self._edges.settings.max_legs:
             raise errors.unavailable("No more calls can be up at the same time.")
-        first = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        first = leg_told(live.leg, replace(command, webhook=None))
         plan = PlannedBridge(
             other=first.call_control_id,
             transfer=True,
             park_other=command.park_after_unbridge,
             early_media=command.early_media,
+            mute_dtmf=command.mute_dtmf,
+            ringtone=command.ringtone,
         )
 
         def also(unit: Unit, _: Leg) -> None:
@@ -122,7 +130,12 @@ class Dialling:
         plan = None
         if command.link_to is not None and command.bridge_on_answer:
             prevent = command.prevent_double_bridge
-            plan = PlannedBridge(command.link_to, prevent_double_bridge=prevent)
+            plan = PlannedBridge(
+                command.link_to,
+                prevent_double_bridge=prevent,
+                mute_dtmf=command.mute_dtmf,
+                ringtone=command.ringtone,
+            )
 
         def also(unit: Unit, leg: Leg) -> None:
             self._edges.note(unit, "dial", leg, command.command_id, SCOPE)
@@ -140,7 +153,8 @@ class Dialling:
         linked = self._linked(command)
         target = self._target(command.to)
         try:
-            address = await self._edges.media.open_leg(leg_id)
+            transcodes = linked is not None and not G711.issuperset(self._codecs(command))
+            address = await self._edges.media.open_leg(leg_id, may_transcode=transcodes)
         except CapacityError as error:
             raise errors.unavailable("No RTP port is free.") from error
         try:
@@ -157,7 +171,8 @@ class Dialling:
         edges, leg = self._edges, live.leg
         live.planned = planned_recording(command.record)
         live.time_limit_secs = command.time_limit_secs
-        live.digits_on_answer = command.send_digits
+        live.digits_on_answer, live.audio_on_answer = command.send_digits, command.audio
+        live.preferred_codecs = command.preferred_codecs
         request = self._request(leg, command, our_offer(live, self._codecs(command)))
         try:
             call_id = edges.signalling.dial(leg.id, request)
@@ -199,11 +214,11 @@ class Dialling:
         return other.leg
 
     def _codecs(self, command: Dial) -> list[str]:
-        """Ours; first the one that the linked leg uses, so that a bridge need not transcode."""
+        """Ours; first the preferred ones, then the linked leg's, so that a bridge need not transcode."""
         names = self._edges.settings.codec_names
         other = self._edges.registry.by_token(command.link_to or "")
         used = other.leg.codec if other is not None else None
-        return sorted(names, key=lambda name: name != used)
+        return best_first(sorted(names, key=lambda name: name != used), command.preferred_codecs)
 
     def _target(self, to: str) -> str:
         """The Request-URI: a SIP URI as it is, a number through the outbound proxy.
@@ -282,4 +297,6 @@ def _dial_of(command: Transfer, first: Leg) -> Dial:
         client_state=command.target_client_state,
         webhook=first.webhook.changed(command.webhook),
         record=command.record,
+        audio=command.audio,
+        preferred_codecs=command.preferred_codecs,
     )

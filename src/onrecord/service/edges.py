@@ -1,9 +1,10 @@
 """What the use cases of live calls reach, in one value that is handed to each of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from onrecord.calls.records import CommandRecord, Leg, RecordingParams
+from onrecord.calls.records import CommandRecord, Leg, RecordingParams, WebhookTarget
 from onrecord.core.clock import Clock
 from onrecord.core.ids import RecordingId, new_uuid
 from onrecord.core.settings import Settings
@@ -13,6 +14,25 @@ from onrecord.service.delivery import Delivery
 from onrecord.service.ports import Listening, MediaPlane, Prompts, Signalling, Store, Unit
 from onrecord.service.registry import Registry
 from onrecord.service.spools import Spools
+
+
+class Command(Protocol):
+    """What every command of a call may carry."""
+
+    @property
+    def client_state(self) -> str | None:
+        """Of the call from now on; None leaves it as it is."""
+        ...
+
+    @property
+    def command_id(self) -> str | None:
+        """What makes the command safe to repeat."""
+        ...
+
+    @property
+    def webhook(self) -> WebhookTarget | None:
+        """Where the call's webhooks go from now on; None leaves them as they are."""
+        ...
 
 
 class Repeated(Exception):  # noqa: N818 -- not an error: the command has been carried out before
@@ -68,6 +88,11 @@ class Edges:
         return self.clock.utc_ns() - (self.clock.monotonic_ns() - monotonic_ns)
 
 
-def kept_state(leg: Leg, client_state: str | None) -> str | None:
-    """The client_state that a leg has after a command: the command's, if it gave one."""
-    return leg.client_state if client_state is None else client_state
+def leg_told(leg: Leg, command: Command) -> Leg:
+    """The leg with the client_state and the webhooks that a command gave, if it gave any."""
+    given = command.client_state
+    return replace(
+        leg,
+        client_state=leg.client_state if given is None else given,
+        webhook=leg.webhook.changed(command.webhook),
+    )

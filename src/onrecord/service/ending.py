@@ -15,11 +15,12 @@ from onrecord.calls.states import LegInput, leg_after
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import LegId
 from onrecord.rtp.stats import LegStats
-from onrecord.service.edges import Edges
+from onrecord.service.edges import Command, Edges, leg_told
 from onrecord.service.playing import Playing
 from onrecord.service.ports import Unit
 from onrecord.service.recording import TOLD_SECS, Recorder, save_stopped
 from onrecord.service.registry import LiveLeg
+from onrecord.service.ringbacks import Ringbacks
 
 FIRST_WAIT_SECS = 1.0
 MOST_WAIT_SECS = 32.0
@@ -31,10 +32,13 @@ _log = structlog.get_logger()
 class Endings:
     """Ends legs; every method but ``in_turn`` is called by the holder of the leg's turn."""
 
-    def __init__(self, edges: Edges, recorder: Recorder, playing: Playing) -> None:
+    def __init__(
+        self, edges: Edges, recorder: Recorder, playing: Playing, ringbacks: Ringbacks
+    ) -> None:
         self._edges = edges
         self._recorder = recorder
         self._playing = playing
+        self._ringbacks = ringbacks
 
     async def end(
         self,
@@ -42,7 +46,7 @@ class Endings:
         ending: Ending,
         *,
         headers: Sequence[tuple[str, str]] = (),
-        client_state: str | None = None,
+        command: Command | None = None,
         also: Callable[[Unit], None] = lambda _: None,
     ) -> None:
         """Tell the SIP side, close recordings and media, and write all of it in one transaction.
@@ -50,12 +54,13 @@ class Endings:
         Even if that transaction fails, the leg is no longer live, and the transaction is tried again
         until it succeeds; should the process stop before, recovery ends the row at the next start.
         """
-        was = live.leg
+        was = live.leg if command is None else leg_told(live.leg, command)
         live.cancel_timers()
         if ending.ours is not None:
             self._tell(was, ending.ours, headers)
-        live.leg = self._ended(was, ending, client_state)
+        live.leg = self._ended(was, ending)
         stopped = await self._recorder.halt(live, list(live.recordings), StopReason.HANGUP)
+        await self._ringbacks.end(was.id)
         stats = await self._close_media(was)
         events = self._playing.hung_up(live)
         events.append(self._edges.announcements.hangup(live.leg, live.application, stats))
@@ -156,13 +161,12 @@ class Endings:
         else:
             self._edges.signalling.hangup(leg.id, headers)
 
-    def _ended(self, leg: Leg, ending: Ending, client_state: str | None) -> Leg:
+    def _ended(self, leg: Leg, ending: Ending) -> Leg:
         answered = leg.state is not LegState.RINGING
         why = outcome(leg.direction, answered=answered, ending=ending)
         return replace(
             leg,
             state=leg_after(leg.state, LegInput.END) or leg.state,
-            client_state=leg.client_state if client_state is None else client_state,
             ended_ns=self._edges.clock.utc_ns(),
             hangup_cause=why.cause,
             hangup_source=why.source,

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import structlog
 
-from onrecord.calls.records import Application, Event, Leg, Recording, RecordingState
+from onrecord.calls.file_names import file_key
+from onrecord.calls.records import (
+    Application,
+    Event,
+    FidelityReport,
+    Leg,
+    Recording,
+    RecordingState,
+)
 from onrecord.calls.states import RecordingInput, recording_after
 from onrecord.core.clock import Clock
 from onrecord.core.errors import (
@@ -21,11 +29,12 @@ from onrecord.core.errors import (
     UnsupportedError,
 )
 from onrecord.core.ids import RecordingId
-from onrecord.core.units import NS_PER_S, iso_millis
+from onrecord.core.units import NS_PER_S
 from onrecord.metrics import RECORDINGS
 from onrecord.service.announcements import Announcements
 from onrecord.service.delivery import Delivery
 from onrecord.service.destinations import Destinations
+from onrecord.service.faults import count_faults
 from onrecord.service.ports import Mastered, Mastering, Storage, Store, Unit
 from onrecord.service.spools import Spools
 from onrecord.service.transcribing import TranscriptionFiles, queue_transcription, transcription_id
@@ -36,10 +45,11 @@ from onrecord.wire.events import (
     REASON_UNAUTHORIZED,
 )
 
-_NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
-
 BUCKET_PATIENCE_NS = 30 * NS_PER_S
 """How long after its end a recording's bucket may be down before this server keeps the file."""
+
+FIRST_MOVE_SECS = 60.0
+"""How long after that its file is first tried to be moved into the bucket."""
 
 _log = structlog.get_logger()
 
@@ -99,11 +109,13 @@ class Finishing:
         await asyncio.to_thread(self._transcriptions.keep, recording, part)
         saved = await self._stored(recording, mastered, part)
         url = await self._destinations.link(saved) or ""
-        event = await self._store.write(lambda unit: self._save(unit, saved, url))
+        report = _kept_report(recording, mastered)
+        event = await self._store.write(lambda unit: self._save(unit, saved, report, url))
         part.unlink(missing_ok=True)
         self._spools.remove(recording.id)
         RECORDINGS.labels("saved").inc()
         _log.info("recording_saved", recording=saved.id, duration_ms=saved.duration_ms)
+        count_faults(saved)
         if event is not None:
             self._delivery.submit([event])
 
@@ -120,6 +132,7 @@ class Finishing:
             duration_ms=mastered.duration_ms,
             size_bytes=mastered.size_bytes,
             trimmed=mastered.trimmed,
+            fidelity=mastered.report.fidelity,
             file_key=key,
             updated_ns=self._clock.utc_ns(),
         )
@@ -154,15 +167,16 @@ class Finishing:
         retry = isinstance(error, DestinationError) and error.retry
         return retry and waited_ns < BUCKET_PATIENCE_NS
 
-    def _save(self, unit: Unit, saved: Recording, url: str) -> Event | None:
-        """Write the row and the event; nothing where somebody else has done so."""
+    def _save(self, unit: Unit, saved: Recording, report: FidelityReport, url: str) -> Event | None:
+        """Write the row, its report and the event; nothing where somebody else has done so."""
         now = unit.recording(saved.id)
         if now is None or now.state is not RecordingState.STOPPED:
             return None
-        about = _about(unit, saved)
+        about = told_about(unit, saved)
         if about is not None:
             saved = replace(saved, client_state=about[0].client_state)
         unit.save_recording(saved)
+        unit.add_report(report)
         queue_transcription(unit, saved, self._clock.utc_ns())
         if about is None or saved.file_key is None:
             return None
@@ -170,6 +184,7 @@ class Finishing:
             event = self._announcements.saved(saved, *about, url)
         else:
             event = self._announcements.failed(saved, *about, saved.failure)
+            unit.enqueue_move(saved, self._clock.utc_ns(), FIRST_MOVE_SECS)
         unit.add_event(event)
         return event
 
@@ -181,7 +196,7 @@ class Finishing:
         now = self._clock.utc_ns()
         failed = replace(recording, state=state, failure=reason, updated_ns=now)
         unit.save_recording(failed)
-        about = _about(unit, failed)
+        about = told_about(unit, failed)
         if about is None:
             return None
         event = self._announcements.failed(failed, *about)
@@ -198,22 +213,12 @@ def _reason(error: OnrecordError) -> str:
     return REASON_BACKEND if isinstance(error, UnsupportedError) else REASON_INTERNAL
 
 
-def file_key(recording: Recording) -> str:
-    """``{YYYY-MM-DD}/{recording_id}/{name}-{unix seconds}.{format}``; the same whenever it is asked for.
-
-    The name is the wanted one with everything that is not a letter, digit, ``.``, ``_`` or ``-`` replaced
-    by ``_``, or the call_leg_id. The folder makes the key unique.
-    """
-    wanted = recording.params.custom_file_name or recording.leg_id
-    name = (
-        "".join(char if char in _NAME_CHARS else "_" for char in wanted).lstrip(".") or "recording"
-    )
-    day = iso_millis(recording.created_ns)[:10]
-    seconds = recording.created_ns // NS_PER_S
-    return f"{day}/{recording.id}/{name}-{seconds}.{recording.params.format}"
+def _kept_report(recording: Recording, mastered: Mastered) -> FidelityReport:
+    report = mastered.report
+    return FidelityReport(recording.id, report.to_json(), report.packed_outline())
 
 
-def _about(unit: Unit, recording: Recording) -> tuple[Leg, Application] | None:
+def told_about(unit: Unit, recording: Recording) -> tuple[Leg, Application] | None:
     """Whom to tell; None when the application has been deleted meanwhile."""
     leg = unit.leg_by_id(recording.leg_id)
     application = unit.application(recording.application_id)

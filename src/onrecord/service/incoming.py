@@ -11,6 +11,7 @@ from onrecord.core.errors import CapacityError, PeerError
 from onrecord.core.ids import SessionId, new_call_control_id, new_uuid
 from onrecord.core.logs import mask
 from onrecord.metrics import CALLS
+from onrecord.sdp.codecs import G711
 from onrecord.sdp.negotiation import Answer, RtpAddress, answer, offered_codecs
 from onrecord.service.edges import Edges
 from onrecord.service.ending import Endings
@@ -62,7 +63,8 @@ class Incoming:
         if application is None:
             return NOT_FOUND
         try:
-            address = await edges.media.open_leg(call.leg)
+            transcodes = _may_transcode(call.offer, edges.settings.codec_names)
+            address = await edges.media.open_leg(call.leg, may_transcode=transcodes)
         except CapacityError:
             return UNAVAILABLE
         session_id, keys = new_sdp_session_id(), new_srtp_keys()
@@ -72,7 +74,8 @@ class Incoming:
             await edges.media.close_leg(call.leg)
             return NOT_ACCEPTABLE
         leg = self._new_leg(call, application, codecs)
-        await self._begin(LiveLeg(leg, application, address, session_id, keys, answer=made))
+        live = LiveLeg(leg, application, address, session_id, keys, offer=call.offer, answer=made)
+        await self._begin(live)
         return None
 
     async def _begin(self, live: LiveLeg) -> None:
@@ -135,6 +138,15 @@ class Incoming:
             sip_headers=tuple(h for h in headers if h.name.lower() in _SIP_HEADERS),
             offered_codecs=tuple(codecs),
         )
+
+
+def _may_transcode(offer: str | None, ours: Sequence[str]) -> bool:
+    """Whether the call is going to have a codec that takes time to get ready for."""
+    try:
+        offered = offered_codecs(offer) if offer is not None else ()
+    except PeerError:
+        return False
+    return next((name not in G711 for name in offered if name in ours), False)
 
 
 def _usable(application: Application | None) -> Application | None:

@@ -46,6 +46,12 @@ def our_offer(live: LiveLeg, codecs: Sequence[str], *, reorder: bool = False) ->
     return live.sent_sdp
 
 
+def best_first(codecs: Sequence[str], preferred: Sequence[str]) -> list[str]:
+    """Names of codecs, the preferred ones first, the others in their order."""
+    order = {name: at for at, name in enumerate(preferred)}
+    return sorted(codecs, key=lambda name: order.get(name, len(order)))
+
+
 class Negotiations:
     """Every method is called by the holder of the leg's turn."""
 
@@ -93,7 +99,7 @@ class Negotiations:
     async def offered(self, live: LiveLeg, event: OfferReceived) -> None:
         """A re-INVITE: hold, resume, another address or codec. An unusable one changes nothing."""
         if event.sdp is None:
-            ours = our_offer(live, self._edges.settings.codec_names)
+            ours = our_offer(live, best_first(self.codecs(None), live.preferred_codecs))
             self._edges.signalling.accept_offer(live.leg.id, ours)
             return
         try:
@@ -104,6 +110,7 @@ class Negotiations:
                 live.sdp_version + 1,
                 self._edges.settings.codec_names,
                 key=live.keys[0],
+                preferred=live.preferred_codecs,
             )
         except PeerError as error:
             _log.warning("offer_refused", leg=live.leg.id, reason=str(error))

@@ -12,7 +12,7 @@ from onrecord.calls.records import Recording
 from onrecord.calls.states import RecordingInput, recording_after
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import RecordingId
-from onrecord.service.edges import Edges, kept_state
+from onrecord.service.edges import Edges, leg_told
 from onrecord.service.ports import Unit
 from onrecord.service.recording import Recorder
 from onrecord.service.registry import LiveLeg
@@ -104,7 +104,7 @@ class Pausing:
         command: RecordPause | RecordResume,
     ) -> list[int]:
         """Media, spools and rows; monotonic times. If one fails, all is as it was."""
-        leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        leg = leg_told(live.leg, command)
 
         def work(unit: Unit) -> None:
             self._edges.note(unit, move.name, leg, command.command_id)

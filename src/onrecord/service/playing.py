@@ -4,8 +4,7 @@ A command is answered when it is written. Its audio is fetched, decoded and enco
 turn; the order of the commands is kept all the same. What becomes of it is told by webhooks.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -23,8 +22,9 @@ from onrecord.calls.media import (
 from onrecord.calls.records import Event, LegState
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import LegId, new_uuid
+from onrecord.sdp.codecs import L16_WIDE
 from onrecord.sdp.negotiation import Codec
-from onrecord.service.edges import Edges, kept_state
+from onrecord.service.edges import Edges, leg_told
 from onrecord.service.ports import Unit
 from onrecord.service.registry import LiveLeg, Playback
 from onrecord.wire import errors
@@ -53,11 +53,11 @@ class Playing:
 
         Raises:
             CallerError: the leg is not answered, has no audio or no leg that it is bridged with, the file
-                is of no known type (90040), or what was asked cannot be done here.
+                is of no known type (90040), or no text can be spoken here.
         """
         self._check(live, command)
         targets = _targets(live, command.targets)
-        leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        leg = leg_told(live.leg, command)
         name = "speak" if isinstance(command.source, Spoken) else "playback_start"
 
         def work(unit: Unit) -> None:
@@ -68,24 +68,38 @@ class Playing:
         await self._edges.store.write(work)
         live.leg = leg
         if command.stop is not None:
-            await self._stop(live, command.stop)
-        playback = Playback(new_uuid(), command.source, command.loops, set(targets))
-        before = live.playbacks[-1] if live.playbacks else None
-        live.playbacks.append(playback)
-        self._owners[playback.id] = leg.id
-        self._edges.background.spawn(self._prepare(live, playback, before), name)
+            await self._stop(live, command.stop, overlay=command.overlay)
+        self._queue(
+            live,
+            Playback(
+                new_uuid(), command.source, command.loops, set(targets), overlay=command.overlay
+            ),
+        )
         return CommandResult(leg.call_control_id)
+
+    def play_on_answer(self, live: LiveLeg, then: Callable[[], None]) -> bool:
+        """Play what dial or transfer gave, and call ``then`` behind it; False: there is nothing to play."""
+        source, live.audio_on_answer = live.audio_on_answer, None
+        if source is None or live.leg.state is LegState.RINGING or live.media is None:
+            return False
+        self._queue(live, Playback(new_uuid(), source, 1, {live.leg.id}, then=then))
+        return True
+
+    def _queue(self, live: LiveLeg, playback: Playback) -> None:
+        queue = _queued(live, overlay=playback.overlay)
+        before = queue[-1] if queue else None
+        live.playbacks.append(playback)
+        self._owners[playback.id] = live.leg.id
+        self._edges.background.spawn(self._prepare(live, playback, before), "playback")
 
     async def stop(self, live: LiveLeg, command: PlaybackStop) -> CommandResult:
         """Play no more of what commands for this leg asked for: the first of it, or all.
 
         Raises:
-            CallerError: the leg is not answered, or ``overlay`` was asked for.
+            CallerError: the leg is not answered.
         """
         _check_answered(live)
-        if command.overlay:
-            raise errors.no_overlay()
-        leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        leg = leg_told(live.leg, command)
 
         def work(unit: Unit) -> None:
             self._edges.note(unit, "playback_stop", leg, command.command_id)
@@ -94,7 +108,7 @@ class Playing:
 
         await self._edges.store.write(work)
         live.leg = leg
-        await self._stop(live, command.stop)
+        await self._stop(live, command.stop, overlay=command.overlay)
         return CommandResult(leg.call_control_id)
 
     async def press(self, live: LiveLeg, command: SendDtmf) -> CommandResult:
@@ -106,7 +120,7 @@ class Playing:
         _check_answered(live)
         if live.media is None or live.media.telephone_event_payload_type is None:
             raise errors.no_digits()
-        leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        leg = leg_told(live.leg, command)
 
         def work(unit: Unit) -> None:
             self._edges.note(unit, "send_dtmf", leg, command.command_id)
@@ -150,20 +164,19 @@ class Playing:
 
     def _check(self, live: LiveLeg, command: PlaybackStart) -> None:
         _check_answered(live)
-        if command.overlay:
-            raise errors.no_overlay()
         source = command.source
         if isinstance(source, Spoken) and not self._edges.prompts.speaks:
             raise errors.no_speech()
         if isinstance(source, FromContent) and not self._edges.prompts.plays(source.content):
             raise errors.audio_not_usable("playback_content")
 
-    async def _stop(self, live: LiveLeg, which: str) -> None:
-        for playback in live.playbacks[: 1 if which == "current" else None]:
+    async def _stop(self, live: LiveLeg, which: str, *, overlay: bool) -> None:
+        for playback in _queued(live, overlay=overlay)[: 1 if which == "current" else None]:
             if playback.handed:
                 await self._silence(playback.waiting, playback.id)
             else:
                 self._forget(live, playback)
+                playback.then()
 
     async def _prepare(self, live: LiveLeg, playback: Playback, before: Playback | None) -> None:
         """Make the audio ready, wait for what was asked for before, and hand it to the media side."""
@@ -187,6 +200,8 @@ class Playing:
                 self._edges.prompts.discard(clip)
 
     def _codecs(self, playback: Playback) -> set[Codec]:
+        if playback.overlay:
+            return {L16_WIDE}
         legs = [self._edges.registry.by_id(target) for target in playback.waiting]
         return {leg.media.send_codec for leg in legs if leg is not None and leg.media is not None}
 
@@ -216,7 +231,9 @@ class Playing:
         if clip is None:
             return False
         try:
-            await self._edges.media.play(target, playback.id, clip, playback.loops)
+            await self._edges.media.play(
+                target, playback.id, clip, playback.loops, overlay=playback.overlay
+            )
         except (OnrecordError, OSError) as error:
             _log.warning("playback_refused", leg=target, reason=str(error))
             return False
@@ -228,7 +245,7 @@ class Playing:
             return
         playback.started = True
         _log.info("playback_started", leg=live.leg.id)
-        await self._tell(self._edges.announcements.playback_started(live, playback.source))
+        await self._tell(self._edges.announcements.playback_started(live, playback))
 
     async def _ended_on(self, live: LiveLeg, event: PlaybackEnded) -> None:
         playback = _find(live, event.playback)
@@ -248,8 +265,9 @@ class Playing:
         self._forget(live, playback)
         _log.info("playback_ended", leg=live.leg.id, status=status, reason=detail)
         if playback.started or status in {"failed", "file_not_found"}:
-            ended = self._edges.announcements.playback_ended(live, playback.source, status, detail)
+            ended = self._edges.announcements.playback_ended(live, playback, status, detail)
             await self._tell(ended)
+        playback.then()
 
     def _forget(self, live: LiveLeg, playback: Playback) -> None:
         live.playbacks.remove(playback)
@@ -268,9 +286,7 @@ class Playing:
             self._edges.background.spawn(self._silence(others, playback.id), "stop_playback")
             if playback.started:
                 heard.append(
-                    self._edges.announcements.playback_ended(
-                        live, playback.source, STATUS["closed"], None
-                    )
+                    self._edges.announcements.playback_ended(live, playback, STATUS["closed"], None)
                 )
         return heard
 
@@ -294,6 +310,11 @@ def _targets(live: LiveLeg, which: str) -> list[LegId]:
             raise errors.no_opposite_leg()
         targets.append(live.leg.bridged_to)
     return targets
+
+
+def _queued(live: LiveLeg, *, overlay: bool) -> list[Playback]:
+    """What is played to a leg in one of its two queues."""
+    return [playback for playback in live.playbacks if playback.overlay is overlay]
 
 
 def _find(live: LiveLeg, playback_id: str) -> Playback | None:

@@ -5,7 +5,7 @@ A method without a docstring is said by its name and its protocol.
 
 # ruff: noqa: D102 -- see the last sentence above
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +20,8 @@ from onrecord.calls.records import (
     Delivery,
     DeliveryFilter,
     Event,
+    Fidelity,
+    FidelityReport,
     Leg,
     Page,
     PageRequest,
@@ -122,6 +124,11 @@ class Unit(Protocol):
     def add_recording(self, recording: Recording) -> None: ...
     def save_recording(self, recording: Recording) -> None: ...
     def remove_recording(self, recording_id: RecordingId) -> None: ...
+    def add_report(self, report: FidelityReport) -> None:
+        """It goes with its recording."""
+        ...
+
+    def report(self, recording_id: str) -> FidelityReport | None: ...
     def recording(self, recording_id: str) -> Recording | None: ...
     def recordings(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
         """Saved recordings, newest first."""
@@ -160,6 +167,17 @@ class Unit(Protocol):
         """A durable job that masters and stores the recording; runs on the node that holds its spool."""
         ...
 
+    def recordings_misplaced(self, application_id: str, limit: int) -> Sequence[Recording]:
+        """Those of an application whose files belong in a bucket and are here, oldest first."""
+        ...
+
+    def enqueue_move(self, recording: Recording, since_ns: int, delay_secs: float) -> None:
+        """The first of a row of durable jobs that move the recording's file into its bucket.
+
+        Repeating the call changes nothing; another ``since_ns`` begins another row.
+        """
+        ...
+
     def enqueue_delivery(self, event_id: EventId, number: int, delay_secs: float) -> None:
         """A durable job for attempt ``number`` of an event. Repeating the call changes nothing."""
         ...
@@ -188,8 +206,10 @@ class Store(Protocol):
 class MediaPlane(Protocol):
     """The media process, seen from the control process. Every method is idempotent per leg."""
 
-    async def open_leg(self, leg: LegId) -> RtpAddress:
+    async def open_leg(self, leg: LegId, *, may_transcode: bool = False) -> RtpAddress:
         """Take an even RTP port and its odd RTCP port; returns what our SDP must say.
+
+        ``may_transcode``: a codec beside G.711 is offered.
 
         Raises:
             CapacityError: the port range has run out.
@@ -206,8 +226,13 @@ class MediaPlane(Protocol):
         """Free the ports; figures of what was sent and received. Recordings must be stopped first."""
         ...
 
-    async def bridge(self, first: LegId, second: LegId) -> None:
-        """Relay audio between two connected legs until one is closed or ``unbridge``."""
+    async def bridge(
+        self, first: LegId, second: LegId, *, deaf_to_digits: Collection[LegId] = ()
+    ) -> None:
+        """Relay audio between two connected legs until one is closed or ``unbridge``.
+
+        Digits of the other leg are not passed on to those that are ``deaf_to_digits``.
+        """
         ...
 
     async def unbridge(self, leg: LegId) -> None: ...
@@ -221,8 +246,13 @@ class MediaPlane(Protocol):
         """
         ...
 
-    async def play(self, leg: LegId, playback: str, clip: Clip, loops: int | None) -> None:
-        """Queue a clip, ``loops`` times or, for None, without end; its file is not needed any longer."""
+    async def play(
+        self, leg: LegId, playback: str, clip: Clip, loops: int | None, *, overlay: bool = False
+    ) -> None:
+        """Queue a clip, ``loops`` times or, for None, without end; its file is not needed any longer.
+
+        An ``overlay`` is in L16 at 16 kHz and lies over what else the leg is sent.
+        """
         ...
 
     async def stop_playback(self, leg: LegId, playback: str) -> None:
@@ -350,6 +380,10 @@ class Storage(Protocol):
         """What is not there is deleted already."""
         ...
 
+    def path(self, key: str) -> Path:
+        """Where the file is on this machine, whether it is there or not."""
+        ...
+
     def link(self, key: str, now_ns: int) -> str:
         """A URL that gives the file to anybody for ten minutes."""
         ...
@@ -424,6 +458,15 @@ class Policy(Protocol):
         ...
 
 
+class Reported(Protocol):
+    """How faithful a finished file is."""
+
+    @property
+    def fidelity(self) -> Fidelity: ...
+    def to_json(self) -> str: ...
+    def packed_outline(self) -> bytes: ...
+
+
 class Mastered(Protocol):
     """What a finished file holds."""
 
@@ -437,6 +480,8 @@ class Mastered(Protocol):
     def ended_utc_ns(self) -> int: ...
     @property
     def trimmed(self) -> Trimmed | None: ...
+    @property
+    def report(self) -> Reported: ...
 
 
 class Mastering(Protocol):

@@ -24,7 +24,7 @@ from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import RecordingId, new_uuid
 from onrecord.core.units import NS_PER_S
 from onrecord.metrics import RECORDINGS_LIVE
-from onrecord.service.edges import Edges, kept_state
+from onrecord.service.edges import Edges, leg_told
 from onrecord.service.ports import Unit
 from onrecord.service.registry import LengthLeft, LiveLeg, PlannedRecording
 from onrecord.spool.header import SpoolHeader
@@ -58,7 +58,7 @@ class Recorder:
         if live.media is None:
             raise errors.recording_before_audio()
         self._check_transcription(command.params)
-        leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        leg = leg_told(live.leg, command)
         begun = await self.begin(
             live, PlannedRecording(new_recording_id(), command.params), BY_COMMAND
         )
@@ -97,7 +97,7 @@ class Recorder:
         if not live.recordings:
             raise errors.not_recording()
         wanted = [command.recording_id] if command.recording_id else list(live.recordings)
-        leg = replace(live.leg, client_state=kept_state(live.leg, command.client_state))
+        leg = leg_told(live.leg, command)
 
         def also(unit: Unit) -> None:
             self._edges.note(unit, "record_stop", leg, command.command_id)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import structlog
 
 from onrecord.calls.records import (
+    FidelityReport,
     Page,
     PageRequest,
     Recording,
@@ -36,6 +37,23 @@ class Recordings:
         if recording is None:
             raise errors.not_found("recording")
         return recording
+
+    async def report(self, recording_id: str) -> tuple[Recording, FidelityReport]:
+        """One recording with its fidelity report.
+
+        Raises:
+            CallerError: 404, there is no such recording, or it is not finished yet.
+        """
+
+        def work(unit: Unit) -> tuple[Recording | None, FidelityReport | None]:
+            return unit.recording(recording_id), unit.report(recording_id)
+
+        recording, report = await self._store.read(work)
+        if recording is None or recording.state is RecordingState.FAILED:
+            raise errors.not_found("recording")
+        if report is None:
+            raise errors.not_finished()
+        return recording, report
 
     async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
         """A page of recordings, newest first."""

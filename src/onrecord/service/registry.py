@@ -6,11 +6,11 @@ came (an ``asyncio.Lock`` is fair). Who needs the turns of two legs takes them i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from onrecord.calls.commands import CommandResult
+from onrecord.calls.commands import Bridge, CommandResult
 from onrecord.calls.media import PromptSource
 from onrecord.calls.records import Application, Leg, Recording, RecordingParams
 from onrecord.core.ids import CallControlId, LegId, RecordingId
@@ -38,11 +38,32 @@ class PlannedBridge:
     park_other: bool = False
     prevent_double_bridge: bool = False
     early_media: bool = False
+    queued: bool = False
+    """The other leg's bridge command waits for the answer."""
+    mute_dtmf: str = "none"
+    ringtone: str | None = None
+    """Country of the tone that the other leg hears while the dialled one rings."""
+    record: RecordingParams | None = None
+    """The other leg is to be recorded from the bridge on."""
 
     @property
     def is_all(self) -> bool:
         """The dialled leg is hung up when it cannot be joined."""
-        return self.transfer or self.prevent_double_bridge
+        return self.transfer or (self.prevent_double_bridge and not self.queued)
+
+    def command(self, dialled: CallControlId) -> tuple[CallControlId, Bridge]:
+        """The bridge command that the answer leads to, and the leg that it is for.
+
+        ``mute_dtmf`` is seen from the leg of the command that made the plan: the other one, but for a dial.
+        """
+        bridge = Bridge(
+            dialled if self.transfer or self.queued else self.other,
+            record=self.record,
+            park_after_unbridge=self.park_other,
+            prevent_double_bridge=self.prevent_double_bridge,
+            mute_dtmf=self.mute_dtmf,
+        )
+        return (self.other if self.transfer or self.queued else dialled), bridge
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +81,10 @@ class Playback:
     handed: bool = False
     """The media side has it."""
     started: bool = False
+    overlay: bool = False
+    """It lies over what else is heard, in a queue of its own."""
+    then: Callable[[], None] = lambda: None
+    """Called when it is over and the leg is not."""
     outcome: str = "completed"
     """The worst of its legs, as the media side names them."""
 
@@ -91,6 +116,9 @@ class LiveLeg:
     """What may protect the audio that we send: one key for each SRTP suite."""
     secure: bool = False
     """Our offers ask for SRTP."""
+    offer: str | None = None
+    """That of the INVITE."""
+    preferred_codecs: tuple[str, ...] = ()
     answer: Answer | None = None
     """Our answer to the INVITE's offer; None for a late offer and for a leg that we dialled."""
     media: Media | None = None
@@ -113,6 +141,7 @@ class LiveLeg:
     """Legs that ring because this one is being transferred."""
     time_limit_secs: float | None = None
     digits_on_answer: str = ""
+    audio_on_answer: PromptSource | None = None
     playbacks: list[Playback] = field(default_factory=list)
     """What commands for this leg asked for and has not ended, in the order of the commands."""
     recordings: dict[RecordingId, Recording] = field(default_factory=dict)

@@ -5,6 +5,7 @@ no status for one that cannot be made: it stays ``in-progress`` with a ``failure
 webhook is sent, because the API that is kept to has none for it; the recording itself is whole.
 """
 
+import asyncio
 import os
 import shutil
 import uuid
@@ -20,6 +21,9 @@ from onrecord.core.ids import RecordingId, TranscriptionId
 from onrecord.service.announcements import Announcements
 from onrecord.service.delivery import Delivery
 from onrecord.service.ports import Store, Transcribed, Transcriber, Unit
+
+DELETED_LOOK_SECS = 2.0
+"""How long the work for one that was deleted may go on."""
 
 _NAMESPACE = uuid.UUID("c9f24c39-6e0c-4b0f-9a55-0e7c5f1d2b84")
 
@@ -96,16 +100,9 @@ class Transcribing:
         found = await self._store.read(lambda unit: _unmade(unit, wanted))
         if found is not None:
             transcription, recording = found
-            transcribed = await self._transcribed(transcription, recording)
-            event = await self._store.write(lambda unit: self._complete(unit, wanted, transcribed))
-            if event is not None:
-                _log.info(
-                    "transcription_saved",
-                    transcription=wanted,
-                    recording=recording.id,
-                    engine=transcribed.engine,
-                )
-                self._delivery.submit([event])
+            transcribed = await self._unless_deleted(transcription, recording)
+            if transcribed is not None:
+                await self._save(wanted, transcribed)
         self._files.remove(wanted)
 
     async def give_up(self, wanted: TranscriptionId, reason: str) -> None:
@@ -119,6 +116,36 @@ class Transcribing:
 
         await self._store.write(work)
         self._files.remove(wanted)
+
+    async def _unless_deleted(
+        self, transcription: Transcription, recording: Recording
+    ) -> Transcribed | None:
+        """What was said; None, and the engine is stopped, when it is deleted meanwhile.
+
+        Raises:
+            DestinationError: storage or engine refused.
+        """
+        work = asyncio.ensure_future(self._transcribed(transcription, recording))
+        try:
+            while not (await asyncio.wait([work], timeout=DELETED_LOOK_SECS))[0]:
+                if await self._store.read(lambda unit: _unmade(unit, transcription.id)) is None:
+                    _log.info("transcription_stopped", transcription=transcription.id)
+                    return None
+            return work.result()
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+
+    async def _save(self, wanted: TranscriptionId, transcribed: Transcribed) -> None:
+        event = await self._store.write(lambda unit: self._complete(unit, wanted, transcribed))
+        if event is not None:
+            _log.info(
+                "transcription_saved",
+                transcription=wanted,
+                recording=event.recording_id,
+                engine=transcribed.engine,
+            )
+            self._delivery.submit([event])
 
     async def _transcribed(self, transcription: Transcription, recording: Recording) -> Transcribed:
         audio = self._files.audio(transcription.id, recording.params.format)

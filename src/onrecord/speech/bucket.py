@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 
+from onrecord.audio.wav import SAMPLE_BYTES
 from onrecord.core.errors import DestinationError
 from onrecord.speech.source import Sound
 
@@ -39,7 +40,7 @@ class Bucket:
             DestinationError: the bucket refused or did not answer.
         """
         header = sound.header()
-        size = len(header) + sound.samples.nbytes
+        size = len(header) + sound.frames * sound.channels * SAMPLE_BYTES
         self._send(
             "POST",
             f"/upload/storage/v1/b/{self._name}/o",
@@ -94,5 +95,5 @@ class Bucket:
 
 def _content(header: bytes, sound: Sound) -> Iterator[bytes]:
     yield header
-    for first in range(0, len(sound.samples), _BLOCK_FRAMES):
-        yield sound.samples[first : first + _BLOCK_FRAMES].astype("<i2").tobytes()
+    for first in range(0, sound.frames, _BLOCK_FRAMES):
+        yield sound.read(first, first + _BLOCK_FRAMES).tobytes()

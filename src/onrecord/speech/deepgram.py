@@ -64,9 +64,9 @@ class DeepgramEngine:
         """
         if reason := check(DEEPGRAM, request.language):
             raise DestinationError(reason, retry=False)
-        sound = open_sound(path)
         found: list[Segment] = []
-        with httpx.Client(timeout=httpx.Timeout(self._config.timeout_secs, connect=10)) as client:
+        timeout = httpx.Timeout(self._config.timeout_secs, connect=10)
+        with open_sound(path) as sound, httpx.Client(timeout=timeout) as client:
             for part in cut(loudest(sound), PART_MS):
                 found += self._part(client, sound, request.language, part, progress)
         return joined(found, request.language, DEEPGRAM)

@@ -88,22 +88,27 @@ class GoogleEngine:
         """
         if reason := check(GOOGLE, request.language):
             raise DestinationError(reason, retry=False)
-        sound = open_sound(path)
+        with open_sound(path) as sound:
+            found = self._heard(sound, request, progress)
+        return joined(found, request.language, GOOGLE)
+
+    def _heard(
+        self, sound: Sound, request: TranscriptionRequest, progress: Progress
+    ) -> list[Segment]:
+        """The segments, got by the way that the length and the request leave."""
         config = _config(sound, request)
         if sound.duration_ms <= WHOLE_MS:
-            found = self._part(sound, config, Part(0, sound.duration_ms), progress)
-        elif self._bucket is not None:
-            found = self._through_bucket(self._bucket, sound, config, progress)
-        elif request.diarization:
+            return self._part(sound, config, Part(0, sound.duration_ms), progress)
+        if self._bucket is not None:
+            return self._through_bucket(self._bucket, sound, config, progress)
+        if request.diarization:
             raise DestinationError(
                 f"speakers of a recording of {sound.duration_ms // 1000} s cannot be told apart without a"
                 " bucket, since Google takes 60 s at a time: set google_bucket",
                 retry=False,
             )
-        else:
-            parts = cut(loudest(sound), PART_MS)
-            found = [s for part in parts for s in self._part(sound, config, part, progress)]
-        return joined(found, request.language, GOOGLE)
+        parts = cut(loudest(sound), PART_MS)
+        return [s for part in parts for s in self._part(sound, config, part, progress)]
 
     def _part(
         self,

@@ -14,6 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from onrecord.audio.resampling import resampled
 from onrecord.core.errors import DestinationError
 from onrecord.speech.engines import (
     DETECT,
@@ -25,7 +26,6 @@ from onrecord.speech.engines import (
 )
 from onrecord.speech.languages import check, code_for
 from onrecord.speech.parts import Part, talk
-from onrecord.speech.rates import resample
 from onrecord.speech.segments import Spoken, joined, segments_of
 from onrecord.speech.source import Sound, open_sound
 from onrecord.speech.vad import probabilities
@@ -76,11 +76,11 @@ class LocalEngine:
         """
         if reason := check(LOCAL, request.language):
             raise DestinationError(reason, retry=False)
-        sound = open_sound(path)
-        parts = _parts(sound)
-        language = self._language(sound, parts, request.language, progress)
-        code = code_for(LOCAL, language) or language
-        done = [self._part(sound, c, part, code, progress) for c, part in parts]
+        with open_sound(path) as sound:
+            parts = _parts(sound)
+            language = self._language(sound, parts, request.language, progress)
+            code = code_for(LOCAL, language) or language
+            done = [self._part(sound, c, part, code, progress) for c, part in parts]
         segments = [segment_from_json(segment) for segments in done for segment in segments]
         return joined(segments, language, LOCAL)
 
@@ -90,8 +90,8 @@ class LocalEngine:
         Raises:
             DestinationError, UnreadableAudioError: see :meth:`transcribe`.
         """
-        sound = open_sound(path)
-        return self._language(sound, _parts(sound), DETECT, progress)
+        with open_sound(path) as sound:
+            return self._language(sound, _parts(sound), DETECT, progress)
 
     def _language(
         self, sound: Sound, parts: list[tuple[int, Part]], asked: str, progress: Progress
@@ -171,13 +171,13 @@ def _parts(sound: Sound) -> list[tuple[int, Part]]:
     found = [
         (channel, part)
         for channel in range(sound.channels)
-        for part in talk(probabilities(sound.samples[:, channel], sound.rate), PART_MS)
+        for part in talk(probabilities(sound.channel(channel), sound.rate), PART_MS)
     ]
     return sorted(found, key=lambda at: (at[1].start_ms, at[0]))
 
 
 def _heard(sound: Sound, channel: int, part: Part) -> NDArray[np.float32]:
-    samples = resample(sound.cut(part.start_ms, part.end_ms)[:, channel], sound.rate, _RATE)
+    samples = resampled(sound.cut(part.start_ms, part.end_ms)[:, channel], sound.rate, _RATE)
     return samples.astype(np.float32) / np.float32(32768)
 
 

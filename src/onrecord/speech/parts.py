@@ -83,7 +83,7 @@ def cut(probability: NDArray[np.float32], limit_ms: int) -> list[Part]:
 
 def loudest(sound: Sound) -> NDArray[np.float32]:
     """The highest probability of speech of all channels, by window. Shape ``(n,)``."""
-    heard = [probabilities(channel, sound.rate) for channel in sound.samples.T]
+    heard = [probabilities(sound.channel(n), sound.rate) for n in range(sound.channels)]
     highest: NDArray[np.float32] = np.max(heard, axis=0)
     return highest
 

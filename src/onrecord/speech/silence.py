@@ -2,12 +2,11 @@
 
 ::
 
-    waiting ──160 ms of speech within 400 ms──▶ counting ──silence reaches the limit──▶ over
+    waiting ──160 ms of speech within 400 ms──▶ counting ──silence reaches the limit──▶ (over)
                                                  │    ▲
                                                  └────┘ 64 ms of speech: silence is 0 again
 
-Time is that of the media, counted in windows of 32 ms, so a process that runs late stops a recording
-at the same sample as one that does not.
+Time is that of the media, counted in windows of 32 ms, and not that of the process that listens.
 """
 
 from collections import deque
@@ -37,7 +36,6 @@ class SilenceState(StrEnum):
     WAITING = "waiting"
     """No speech yet: the silence before the first word never stops a recording."""
     COUNTING = "counting"
-    OVER = "over"
 
 
 class SilenceTimer:
@@ -51,27 +49,36 @@ class SilenceTimer:
         self._timeout_ms = timeout_ms
         self._recent: deque[bool] = deque(maxlen=START_WITHIN)
         self._run = 0
-        self.paused = False
-        """While True nothing that is heard counts and the clock stands."""
         self.state = SilenceState.WAITING
         self.silence_ms = 0
         """Since the last speech; 0 until the first."""
         self.heard_ms = 0
-        """Media time so far, without pauses."""
+        """Media time so far."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the silence, as it is now, is as long as it may be."""
+        return bool(self._timeout_ms) and self.silence_ms >= self._timeout_ms
+
+    @property
+    def left_ms(self) -> int:
+        """Media time in which it cannot be over, whatever is heard."""
+        return max(0, self._timeout_ms - self.silence_ms)
+
+    def count(self) -> None:
+        """Let the silence begin now, as if speech had just been heard."""
+        self.state, self.silence_ms = SilenceState.COUNTING, 0
 
     def hear(self, probabilities: NDArray[np.float32]) -> bool:
-        """Take in the next windows; True once the recording must stop, from then on always.
+        """Take in the next windows; whether it is over after them.
 
         Args:
             probabilities: Of speech, 0 to 1, by track and window. Shape ``(tracks, n)``: the loudest
                 talker of a window is what counts.
         """
-        if not self.paused:
-            for probability in probabilities.max(axis=0, initial=0.0).tolist():
-                if self.state is SilenceState.OVER:
-                    break
-                self._window(probability)
-        return self.state is SilenceState.OVER
+        for probability in probabilities.max(axis=0, initial=0.0).tolist():
+            self._window(probability)
+        return self.over
 
     def _window(self, probability: float) -> None:
         self.heard_ms += WINDOW_MS
@@ -82,5 +89,3 @@ class SilenceTimer:
                 self.state = SilenceState.COUNTING
             return
         self.silence_ms = 0 if self._run >= ALIVE_WINDOWS else self.silence_ms + WINDOW_MS
-        if self._timeout_ms and self.silence_ms >= self._timeout_ms:
-            self.state = SilenceState.OVER

@@ -1,10 +1,15 @@
-"""A finished file as samples on disk, so that a recording of hours needs no memory."""
+"""A finished file as samples that are read when they are wanted, so that a recording of hours needs no memory.
 
+It is read, not mapped: pages of a map count as the process's memory until somebody else wants it.
+"""
+
+import os
 import tempfile
 import wave
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +20,51 @@ from onrecord.audio.wav import SAMPLE_BYTES, wav_header
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Samples that are mapped, not read."""
+    """PCM16 within an open file, which is closed when its ``with`` is left."""
 
-    samples: NDArray[np.int16]
-    """Shape ``(n, channels)``."""
+    file: IO[bytes]
+    offset: int
+    """Of the first sample, bytes."""
+    frames: int
+    """Samples of each channel."""
+    channels: int
+    """Side by side in the file."""
     rate: int
     """Samples per second."""
 
-    @property
-    def channels(self) -> int:
-        """Side by side in the file."""
-        return int(self.samples.shape[1])
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.file.close()
 
     @property
     def duration_ms(self) -> int:
         """Of the whole file."""
-        return len(self.samples) * 1000 // self.rate
+        return self.frames * 1000 // self.rate
+
+    def read(self, start: int, end: int) -> NDArray[np.int16]:
+        """The samples ``start`` to ``end``, those that there are. Shape ``(n, channels)``."""
+        wide = self.channels * SAMPLE_BYTES
+        first, last = (min(max(0, at), self.frames) for at in (start, end))
+        size, at = max(0, last - first) * wide, self.offset + first * wide
+        found = os.pread(self.file.fileno(), size, at)
+        return np.frombuffer(found, "<i2", len(found) // wide * self.channels).reshape(
+            -1, self.channels
+        )
+
+    def channel(self, number: int) -> "Channel":
+        """One channel alone."""
+        return Channel(self, number)
 
     def cut(self, start_ms: int, end_ms: int) -> NDArray[np.int16]:
         """The samples of a stretch. Shape ``(n, channels)``."""
-        return self.samples[start_ms * self.rate // 1000 : end_ms * self.rate // 1000]
+        return self.read(start_ms * self.rate // 1000, end_ms * self.rate // 1000)
 
     def wav(self, start_ms: int, end_ms: int) -> bytes:
         """A stretch as a WAV file of its own (LINEAR16)."""
@@ -43,28 +73,43 @@ class Sound:
 
     def header(self, frames: int | None = None) -> bytes:
         """The header of a WAV file with the whole sound, or with so many frames."""
-        count = len(self.samples) if frames is None else frames
+        count = self.frames if frames is None else frames
         return wav_header(self.channels, self.rate, count * self.channels * SAMPLE_BYTES)
 
 
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """The samples of one channel, for :func:`onrecord.speech.vad.probabilities`."""
+
+    sound: Sound
+    number: int
+
+    def __len__(self) -> int:
+        return self.sound.frames
+
+    def __getitem__(self, part: slice) -> NDArray[np.int16]:
+        start, end, _ = part.indices(len(self))
+        return self.sound.read(start, end)[:, self.number]
+
+
 def open_sound(path: Path) -> Sound:
-    """Map a PCM16 WAV file, or decode any other into a temporary file that has no name.
+    """Open a PCM16 WAV file, or decode any other into a temporary file that has no name.
 
     Raises:
         UnreadableAudioError: no audio could be read from it.
         OSError: the file cannot be read, or there is no room for the decoded samples.
     """
-    with path.open("rb") as file:
-        try:
-            with wave.open(file) as wav:
-                channels, rate = wav.getnchannels(), wav.getframerate()
-                plain = wav.getsampwidth() == SAMPLE_BYTES
+    file = path.open("rb")
+    try:
+        with wave.open(file) as wav:
+            channels, rate = wav.getnchannels(), wav.getframerate()
+            if wav.getsampwidth() == SAMPLE_BYTES:
                 offset = file.tell()
                 frames = min(wav.getnframes(), _frames_there(path, offset, channels))
-        except (wave.Error, EOFError):
-            plain = False
-        if plain:
-            return Sound(_mapped(file, offset, (frames, channels)), rate)
+                return Sound(file, offset, frames, channels, rate)
+    except (wave.Error, EOFError):
+        pass  # it may be audio all the same
+    file.close()
     return _decoded(path)
 
 
@@ -73,7 +118,8 @@ def _frames_there(path: Path, offset: int, channels: int) -> int:
 
 
 def _decoded(path: Path) -> Sound:
-    with tempfile.TemporaryFile() as file:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by the sound, or below
+    try:
         blocks = read_blocks(path)
         block, rate = next(blocks)
         frames, channels = 0, block.shape[1]
@@ -81,11 +127,7 @@ def _decoded(path: Path) -> Sound:
             frames += len(block)
             file.write(block.astype("<i2").tobytes())
         file.flush()
-        return Sound(_mapped(file, 0, (frames, channels)), rate)
-
-
-def _mapped(file: IO[bytes], offset: int, shape: tuple[int, int]) -> NDArray[np.int16]:
-    if not shape[0]:
-        return np.empty((0, shape[1]), np.int16)
-    mapped: NDArray[np.int16] = np.memmap(file, "<i2", "r", offset, shape)
-    return mapped
+    except BaseException:
+        file.close()
+        raise
+    return Sound(file, 0, frames, channels, rate)

@@ -7,12 +7,12 @@ comfort noise, cost nothing and leave the state as it is.
 
 import functools
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onrecord.speech.rates import resample
+from onrecord.audio.resampling import resampled
 from onrecord.speech.silence import OFF, ON
 
 if TYPE_CHECKING:
@@ -54,19 +54,30 @@ class Ears:
         self.context[stream] = 0
         self.state[:, stream] = 0
 
-    def judge(self, windows: NDArray[np.int16], streams: NDArray[np.int64]) -> NDArray[np.float32]:
+    def judge(
+        self,
+        windows: NDArray[np.int16],
+        streams: NDArray[np.int64],
+        asked: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
         """The probability of speech in the next window of each of some streams.
 
         Args:
             windows: 8 kHz samples. Shape ``(n, 256)``.
             streams: Whose windows they are, each at most once. Shape ``(n,)``.
+            asked: Of which the network is asked, by default of all; of the others what is loud
+                counts as speech. Shape ``(n,)``.
 
         Returns:
             0 to 1; exactly 0 below the gate. Shape ``(n,)``. Never raises on content.
         """
         probabilities = np.zeros(len(windows), np.float32)
         peak = np.maximum(windows.max(axis=1, initial=0), ~windows.min(axis=1, initial=0))
-        loud = np.flatnonzero(peak > GATE)
+        above = peak > GATE
+        if asked is not None:
+            probabilities[above & ~asked] = 1
+            above &= asked
+        loud = np.flatnonzero(above)
         if len(loud):
             who = streams[loud]
             seen = np.concatenate([self.context[who], windows[loud]], axis=1)
@@ -78,14 +89,21 @@ class Ears:
         return probabilities
 
 
-def probabilities(samples: NDArray[np.int16], rate: int = RATE) -> NDArray[np.float32]:
+class Stretch(Protocol):
+    """Samples of one channel: an array, or what reads them piece by piece."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> NDArray[np.int16]: ...
+
+
+def probabilities(samples: Stretch, rate: int = RATE) -> NDArray[np.float32]:
     """The probability of speech in each window (32 ms) of a whole stretch.
 
     The stretch is judged in many lanes side by side, each after 1.5 s of what goes before it, so that
     an hour takes seconds; the memory needed does not depend on the length.
 
     Args:
-        samples: Shape ``(n,)``; may be a memory map.
+        samples: Shape ``(n,)``.
         rate: Samples per second.
 
     Returns:
@@ -97,7 +115,7 @@ def probabilities(samples: NDArray[np.int16], rate: int = RATE) -> NDArray[np.fl
     for first in range(0, count, _LANES * _LANE_WINDOWS):
         last = min(count, first + _LANES * _LANE_WINDOWS)
         before = max(0, first - _WARM_WINDOWS)
-        stretch = resample(samples[before * wide : (last + 1) * wide], rate, RATE)
+        stretch = resampled(samples[before * wide : (last + 1) * wide], rate, RATE)
         found[first:last] = _judge_lanes(stretch, first - before, last - before)
     return found
 

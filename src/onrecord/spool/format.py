@@ -59,8 +59,13 @@ FACT = 3
 INBOUND = 0
 OUTBOUND = 1
 
+PACKETS_HEAD = struct.Struct("<HBBBxxxIIII")
+"""Header and counts of a PACKETS record: magic, version, kind, track, body bytes, CRC, n, pitch."""
+COVERED_BYTES = 12
+"""So many bytes of the header are covered by the checksum."""
+COUNTS_BYTES = 8
+
 _HEADER = struct.Struct("<HBBBxxxII")
-_COVERED_BYTES = 12
 _MAGIC_BYTES = struct.pack("<H", MAGIC)
 _COUNTS = struct.Struct("<II")
 _PADDING = tuple(bytes(n) for n in range(ALIGNMENT))
@@ -142,7 +147,7 @@ def encode_packets(
 
 
 def _record(kind: int, track: int, body: bytes) -> bytes:
-    covered = _HEADER.pack(MAGIC, VERSION, kind, track, len(body), 0)[:_COVERED_BYTES]
+    covered = _HEADER.pack(MAGIC, VERSION, kind, track, len(body), 0)[:COVERED_BYTES]
     crc = zlib.crc32(body, zlib.crc32(covered))
     return b"".join((covered, crc.to_bytes(4, "little"), body, _PADDING[-len(body) % ALIGNMENT]))
 
@@ -197,7 +202,7 @@ def decode_at(spool: memoryview, offset: int) -> tuple[Record, int] | None:
     padded_end = end + (-body_bytes) % ALIGNMENT
     if magic != MAGIC or version != VERSION or padded_end > len(spool):
         return None
-    covered = zlib.crc32(spool[offset : offset + _COVERED_BYTES])
+    covered = zlib.crc32(spool[offset : offset + COVERED_BYTES])
     if zlib.crc32(spool[start:end], covered) != crc:
         return None
     record = _decode_body(kind, track, spool[start:end])

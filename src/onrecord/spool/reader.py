@@ -1,11 +1,13 @@
 """Reads a spool: the records that are whole, in order, and where bytes are that are none."""
 
+import itertools
 import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from onrecord.spool.datagrams import Datagrams, datagrams_at
 from onrecord.spool.format import (
     ALIGNMENT,
     Begin,
@@ -21,6 +23,7 @@ from onrecord.spool.format import (
 
 __all__ = [
     "Begin",
+    "Datagrams",
     "Fact",
     "Packets",
     "Record",
@@ -112,6 +115,24 @@ class SpoolTail:
             if not at and not self._pass_over(ended):
                 return
 
+    def batches(
+        self, *, ended: bool, pieces: int | None = None
+    ) -> Iterator[Begin | Fact | Datagrams]:
+        """As :meth:`records`, with all packets between two other records, or of one piece, at once.
+
+        No more than so many ``pieces``, if that is given: a mebibyte, or what there is.
+        """
+        for _ in itertools.count() if pieces is None else range(pieces):
+            if not (piece := self._piece()):
+                return
+            view, at = memoryview(piece), 0
+            while (found := datagrams_at(piece, at) or _other_at(view, at)) is not None:
+                self._offset += found[1] - at
+                record, at = found
+                yield record
+            if not at and not self._pass_over(ended):
+                return
+
     def rewind(self) -> None:
         """Begin anew with the first record."""
         self._offset = 0
@@ -122,6 +143,11 @@ class SpoolTail:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    @property
+    def behind_bytes(self) -> int:
+        """How much of the file, as it is now, was not given yet."""
+        return self._size() - self._offset
 
     def _piece(self) -> bytes:
         """The next bytes: a mebibyte, or the whole of a longer record, or what there is."""
@@ -144,3 +170,11 @@ class SpoolTail:
         self.torn.append(Torn(self._offset, found - self._offset))
         self._offset = found
         return True
+
+
+def _other_at(piece: memoryview, offset: int) -> tuple[Begin | Fact, int] | None:
+    """The record at ``offset`` if it is not of packets, and where the next one starts."""
+    found = decode_at(piece, offset)
+    if found is None or isinstance(found[0], Packets):
+        return None
+    return found[0], found[1]

@@ -2,6 +2,5 @@
 
 from onrecord.storage.links import LinkError, LinkFault
 from onrecord.storage.local import LocalStorage
-from onrecord.storage.names import file_key
 
-__all__ = ["LinkError", "LinkFault", "LocalStorage", "file_key"]
+__all__ = ["LinkError", "LinkFault", "LocalStorage"]

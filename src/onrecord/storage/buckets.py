@@ -112,7 +112,8 @@ class _Bucket:
 
     def location(self, key: str) -> str:
         """As :meth:`Bucket.location`."""
-        return f"{self._location}/{key}"
+        web = self._location.startswith(("http://", "https://"))
+        return f"{self._location}/{quote(key) if web else key}"
 
     def link(self, key: str) -> str:
         """As :meth:`Bucket.link`."""

@@ -7,10 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+from onrecord.calls.file_names import check_key
 from onrecord.core.errors import DestinationError
 from onrecord.core.units import NS_PER_S
 from onrecord.storage.links import LinkError, LinkFault, link, verify
-from onrecord.storage.names import check_key
 
 _TRIES = 20
 
@@ -41,7 +41,7 @@ class LocalStorage:
             DestinationError: it could not be stored; the source is still there.
             ValueError: ``key`` is not one.
         """
-        await asyncio.to_thread(self._put, self._path(key), source)
+        await asyncio.to_thread(self._put, self.path(key), source)
 
     async def delete(self, key: str) -> None:
         """Delete durably, with the folders that it leaves empty; what is not there is deleted already.
@@ -50,7 +50,16 @@ class LocalStorage:
             DestinationError: it could not be deleted.
             ValueError: ``key`` is not one.
         """
-        await asyncio.to_thread(self._delete, self._path(key))
+        await asyncio.to_thread(self._delete, self.path(key))
+
+    def path(self, key: str) -> Path:
+        """Where the file is, whether it is there or not.
+
+        Raises:
+            ValueError: ``key`` is not one.
+        """
+        check_key(key)
+        return self._root / key
 
     def link(self, key: str, now_ns: int) -> str:
         """A URL that gives the file to anybody for ``valid_secs`` from ``now_ns`` (UTC)."""
@@ -64,7 +73,7 @@ class LocalStorage:
         """
         verify(self._secret, key, expires, signature, now_ns)
         try:
-            path = self._path(key)
+            path = self.path(key)
         except ValueError as error:
             raise LinkError(LinkFault.WRONG) from error
         if not path.is_file():
@@ -76,11 +85,7 @@ class LocalStorage:
         try:
             return self.path_for(key, expires, signature, now_ns)
         except LinkError as error:
-            return self._path(key) if error.reason is LinkFault.MISSING else None
-
-    def _path(self, key: str) -> Path:
-        check_key(key)
-        return self._root / key
+            return self.path(key) if error.reason is LinkFault.MISSING else None
 
     def _put(self, path: Path, source: Path) -> None:
         if not source.exists() and path.exists():

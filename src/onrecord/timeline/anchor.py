@@ -11,19 +11,20 @@ The anchor changes only
   by more than 200 ms. A burst after a stall fails that test: its last packets are on time. What
   is late at once but comes back, or is short and less than a second late, was the network.
 * at the first packet after a fact that says so (``RESUMED``).
-* slowly: the least delay over at least eight seconds of audio is 15 ms above the anchor, or any
-  packet is 15 ms before it, which no true anchor allows. The change is made in front of the
-  quietest packet, or in a gap of the stream, where 5 ms are enough.
+* slowly: as the line of the least delays of the last minutes goes away from the anchor, which is the
+  sender's clock that runs fast or slow. In a gap of the stream 3 ms are enough; where audio goes on
+  without one, 6 ms, and then it is moved where nobody hears it (:mod:`onrecord.timeline.splicing`).
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onrecord.timeline.clock import Clock
 from onrecord.timeline.deviations import Cause, Tally
 from onrecord.timeline.sequence import Integers, steps
+from onrecord.timeline.splicing import BEYOND, LONGEST, SHORTEST, Seam, Splicer
 
 SAMPLES_PER_MS = 8
 JUMP = 200 * SAMPLES_PER_MS
@@ -34,13 +35,13 @@ SURE_JUMP = 1000 * SAMPLES_PER_MS
 """Later by more than this is no jitter, however few the packets."""
 ENOUGH_PACKETS = 10
 LONGEST_STALL = 10_000 * SAMPLES_PER_MS
-SKEW = 15 * SAMPLES_PER_MS
-SKEW_IN_GAP = 5 * SAMPLES_PER_MS
-SKEW_STEP = 20 * SAMPLES_PER_MS
-"""The most that is inserted at once for a slow sender: 1000 ppm of twenty seconds."""
-ENOUGH_AUDIO = 8000 * SAMPLES_PER_MS
-AUDIBLE_STEP = 2 * SKEW_STEP
-"""A larger step is no skew but a late start: it is made at once, not where it is quiet."""
+SKEW = 6 * SAMPLES_PER_MS
+MOST_SKEW = 10 * SAMPLES_PER_MS
+"""Until it is so much, a seam may be looked for."""
+SKEW_IN_GAP = 3 * SAMPLES_PER_MS
+SHORTEST_GAP = 20 * SAMPLES_PER_MS
+LEAP = 10 * SAMPLES_PER_MS
+"""A timestamp that leaps by more is not taken for skew."""
 ENOUGH_DRIFT = 60_000 * SAMPLES_PER_MS
 """How far apart two windows are whose delays are compared."""
 ENOUGH_DELAYS = 250
@@ -95,9 +96,11 @@ class Anchor:
         self._tail: _Tail | None = None
         self._starts: list[int] = []
         self._values: list[int] = []
-        self._least = LONGEST_STALL
-        self._heard = 0
-        self._slow = 0
+        self._clock = Clock()
+        self._tied = False
+        """The window has an anchor that follows from nothing before."""
+        self.seams: list[Seam] = []
+        """Those of the last window; rows are of its run."""
         self._renewed = -LONGEST_STALL
         """The last resumption that was met."""
         self._delay_then: tuple[int, int] | None = None
@@ -113,22 +116,20 @@ class Anchor:
         segment = np.searchsorted(self._starts, order, side="right") - 1
         return media + np.asarray(self._values, np.int64)[np.maximum(segment, 0)]
 
-    def places(
-        self, run: Run, resumed: Integers, loudness: Callable[[int, int], NDArray[np.float32]]
-    ) -> Integers:
+    def places(self, run: Run, resumed: Integers, splicer: Splicer) -> Integers:
         """Positions of a window's packets; moves the anchor on.
 
         Args:
             run: At least one of them placed, all above :attr:`last_order`.
             resumed: Arrival times, samples, from which the stream is a new one.
-            loudness: Mean magnitude of the packets ``first`` to ``last`` (exclusive) of the run.
+            splicer: Knows the audio of the run.
 
         Returns:
             Position of each packet's first sample. Shape ``(n,)``; meaningful where placed.
         """
         anchors = np.zeros(len(run.order), np.int64)
         newest = self._follow_jumps(run, anchors, resumed)
-        self._follow_skew(run, anchors, newest, loudness)
+        self._follow_skew(run, anchors, newest, splicer)
         last = int(np.flatnonzero(run.placed)[-1])
         self._tail = _Tail(
             *(int(column[last]) for column in (run.order, run.media, run.samples, run.delay))
@@ -137,13 +138,14 @@ class Anchor:
 
     def _follow_jumps(self, run: Run, anchors: Integers, resumed: Integers) -> int:
         """Fill ``anchors``; returns the index from which the newest one holds."""
-        broken, candidates, renewed = self._candidates(run, resumed)
+        leaps, candidates, renewed = self._candidates(run, resumed)
         anchors[:] = 0 if self._value is None else self._value
-        ends = np.append(np.flatnonzero(broken), len(run.delay))
+        self._tied = False
+        ends = np.append(np.flatnonzero(leaps), len(run.delay))
         newest = 0
         for first in candidates.tolist():
             end = int(ends[np.searchsorted(ends, first, side="right")])
-            found = self._decide(run, first, end, bool(broken[first]), bool(renewed[first]))
+            found = self._decide(run, first, end, int(leaps[first]), bool(renewed[first]))
             if found is not None:
                 self._set(run, first, *found)
                 anchors[first:] = found[0]
@@ -152,21 +154,21 @@ class Anchor:
 
     def _candidates(
         self, run: Run, resumed: Integers
-    ) -> tuple[NDArray[np.bool_], Integers, NDArray[np.bool_]]:
-        """Where the anchor may change: breaks of the run, all places to look at, and renewals."""
+    ) -> tuple[Integers, Integers, NDArray[np.bool_]]:
+        """Where the anchor may change: leaps of the timestamps, all places to look at, and renewals."""
         tail = self._tail
         if tail is None:
             tail = _Tail(int(run.order[0]) - 1, int(run.media[0]) + 1, 0, int(run.delay[0]))
         expected = steps(run.order, tail.order)
         expected[1:] *= run.samples[:-1]
         expected[0] *= tail.samples
-        broken = steps(run.media, tail.media) != expected
+        leaps = steps(run.media, tail.media) - expected
         stalled = steps(run.delay, tail.delay) > JUMP
         renewed = self._renewals(run, resumed)
-        wanted = np.flatnonzero(broken | stalled | renewed)
+        wanted = np.flatnonzero((leaps != 0) | stalled | renewed)
         heard = np.flatnonzero(run.placed)
         # A change at a packet of the look-ahead matters only if a placed one follows it.
-        return broken, wanted[wanted <= heard[-1]], renewed
+        return leaps, wanted[wanted <= heard[-1]], renewed
 
     def _renewals(self, run: Run, resumed: Integers) -> NDArray[np.bool_]:
         """True at the first packet after each resumption that was not met before."""
@@ -180,7 +182,7 @@ class Anchor:
         return renewed
 
     def _decide(
-        self, run: Run, first: int, end: int, broken: bool, renewed: bool
+        self, run: Run, first: int, end: int, leap: int, renewed: bool
     ) -> tuple[int, Cause] | None:
         """The anchor that starts at packet ``first`` and why, or None for no change."""
         soon = slice(first, end)
@@ -192,7 +194,9 @@ class Anchor:
         if renewed and abs(off) > SKEW_IN_GAP:
             return self._establish(run, first, least), Cause.RESUMED
         if abs(off) <= JUMP:
-            return self._in_gap(least, off) if broken else None
+            next_one = first > 0 and run.order[first] == run.order[first - 1] + 1
+            leapt = _leapt(off, leap, certain=bool(next_one))
+            return (self._establish(run, first, least), Cause.JUMP) if leapt else None
         if off > JUMP and self._was_the_network(run, off, first, end, int(near.sum())):
             return None
         for former in self._former:
@@ -206,21 +210,12 @@ class Anchor:
         alike = run.delay[first:][moments & (run.delay[first:] >= least - JUMP)]
         return int(alike.min())
 
-    def _in_gap(self, least: int, off: int) -> tuple[int, Cause] | None:
-        """Between two talkspurts nobody hears a small change."""
-        if off < -SKEW_IN_GAP:
-            return least, Cause.SKEW
-        if self._value is not None and self._slow > SKEW_IN_GAP:
-            return self._value + self._slow, Cause.SKEW
-        return None
-
     def _was_the_network(self, run: Run, off: int, first: int, end: int, packets: int) -> bool:
         """Whether packets that are later than they should be by ``off`` were only delayed."""
         short = int(run.media[end - 1] - run.media[first]) <= FIRST_MOMENTS
         if short and off <= LONGEST_STALL and end < len(run.delay):
-            after = slice(end, end + 5 * ENOUGH_PACKETS)
-            near = run.arrival[after] <= run.arrival[end] + FIRST_MOMENTS
-            if abs(int(run.delay[after][near].min()) - (self._value or 0)) <= JUMP:
+            near = run.arrival[end:] <= run.arrival[end] + FIRST_MOMENTS
+            if abs(int(run.delay[end:][near].min()) - (self._value or 0)) <= JUMP:
                 return True
         return off <= SURE_JUMP and packets < ENOUGH_PACKETS
 
@@ -228,36 +223,60 @@ class Anchor:
         shift = 0 if self._value is None else value - self._value
         if cause is not Cause.SKEW:
             self._delay_then = None
-        if self._value is not None and cause is not Cause.SKEW:
+            self._clock.restart()
+        self._tied = cause is not Cause.SKEW
+        if self._value is not None and self._tied:
             kept = [former for former in self._former if former != value]
             self._former = [self._value, *kept][:FORMER_KEPT]
         self._value = value
         self._starts.append(int(run.order[first]))
         self._values.append(value)
         del self._starts[:-SEGMENTS_KEPT], self._values[:-SEGMENTS_KEPT]
-        self._least, self._heard, self._slow = LONGEST_STALL, 0, 0
         self._tally.reanchored(int(run.media[first]) + value, shift, cause)
 
-    def _follow_skew(
-        self,
-        run: Run,
-        anchors: Integers,
-        newest: int,
-        loudness: Callable[[int, int], NDArray[np.float32]],
-    ) -> None:
-        """Take out what the sender's clock has gone away by, if it is enough."""
+    def _follow_skew(self, run: Run, anchors: Integers, newest: int, splicer: Splicer) -> None:
+        """Take out what the sender's clock has gone away by, wherever it is enough."""
+        self.seams.clear()
         rows = newest + np.flatnonzero(run.placed[newest:])
-        residual = run.delay[rows] - anchors[rows]
         if len(rows) >= ENOUGH_DELAYS:
             self._measure(int(run.media[rows[-1]]), int(run.delay[rows].min()))
-        shift = self._skew(residual, int(run.samples[rows].sum()))
-        if self._value is None or not shift:
+        self._clock.hear(run.media[rows], run.delay[rows])
+        line = self._clock.line()
+        if line is None:
             return
-        at = int(rows[np.argmax(residual < -SKEW)])
-        if shift >= -AUDIBLE_STEP and rows[-1] > newest:
-            at = newest + 1 + int(np.argmin(loudness(newest, int(rows[-1]))))
-        anchors[at:] += shift
-        self._set(run, at, self._value + shift, Cause.SKEW)
+        line_at = line.at(run.media[rows])
+        if self._tied:
+            self._refine(int(line_at[0]), anchors[newest:])
+        off = line_at - anchors[rows]
+        gaps = self._gaps(run, rows)
+        while True:
+            due = np.flatnonzero((np.abs(off) > SKEW) | ((gaps > 0) & (np.abs(off) > SKEW_IN_GAP)))
+            if not len(due):
+                return
+            at, shift, seam = _correction(rows, off, gaps, int(due[0]), splicer)
+            self._set(run, int(rows[at]), int(anchors[rows[at]]) + shift, Cause.SKEW)
+            if seam is not None:
+                self.seams.append(seam)
+            anchors[rows[at] :] += shift
+            off[at:] -= shift
+            off[: at + 1], gaps[: at + 1] = 0, 0
+
+    def _refine(self, value: int, anchors: Integers) -> None:
+        """Better the newest anchor, under which nothing is placed yet, by all that the window has."""
+        shift = value - (self._value or 0)
+        anchors += shift
+        self._value = self._values[-1] = value
+        self._tally.refined(shift)
+
+    def _gaps(self, run: Run, rows: Integers) -> Integers:
+        """Units without audio before each packet by the sender's will, not the network's."""
+        order, media, samples = run.order, run.media, run.samples
+        gaps = np.zeros(len(media), np.int64)
+        gaps[1:] = media[1:] - media[:-1] - samples[:-1]
+        gaps[1:][order[1:] - order[:-1] != 1] = 0
+        if self._tail is not None and int(order[0]) == self._tail.order + 1:
+            gaps[0] = int(media[0]) - self._tail.media - self._tail.samples
+        return np.where(gaps >= SHORTEST_GAP, gaps, 0)[rows]
 
     def _measure(self, media: int, least: int) -> None:
         """Note how the least delay has changed since the first window, for the report alone."""
@@ -269,15 +288,56 @@ class Anchor:
             self._tally.drifted += least - then[1]
             self._tally.drifted_over += media - then[0]
 
-    def _skew(self, residual: Integers, samples: int) -> int:
-        """By how much the anchor must move now, after ``samples`` more of audio."""
-        least = int(residual.min())
-        if least < -SKEW:
-            return least
-        self._least = min(self._least, least)
-        self._heard += samples
-        if self._heard < ENOUGH_AUDIO:
-            return 0
-        self._slow = min(self._least, SKEW_STEP)
-        self._least, self._heard = LONGEST_STALL, 0
-        return self._slow if self._slow > SKEW else 0
+
+def _leapt(off: int, leap: int, *, certain: bool) -> bool:
+    """Whether it was the timestamp that went off by ``leap``, and not the sender that was silent.
+
+    Args:
+        off: By how much the least delay of what follows differs from the anchor. Jitter adds to it.
+        leap: By how much the timestamp went on further than the audio.
+        certain: No packet is missing there.
+    """
+    if abs(leap) <= LEAP or abs(off) <= LEAP:
+        return False
+    if leap > 0:
+        return -leap - LEAP <= off <= -leap / 2
+    return -leap - LEAP <= off <= -leap + (JUMP if certain else LEAP)
+
+
+def _correction(
+    rows: Integers, off: Integers, gaps: Integers, first: int, splicer: Splicer
+) -> tuple[int, int, Seam | None]:
+    """Where the anchor moves, index in ``rows``, by how much, and how that is hidden.
+
+    Args:
+        rows: Packets that are placed, in a run.
+        off: How much later each should be. Shape as ``rows``.
+        gaps: Silence before each. Shape as ``rows``.
+        first: Index of the first packet that should not stay where it is.
+        splicer: Knows the audio.
+    """
+    wanted = int(off[first])
+    if gaps[first]:
+        return first, max(wanted, -int(gaps[first])), None
+    if abs(wanted) > LONGEST + BEYOND:
+        at = first
+        if abs(wanted) <= JUMP:
+            at = int(np.searchsorted(rows, splicer.quietest(rows[first:])))
+        return at, int(off[at]), None
+    most = max(MOST_SKEW, abs(wanted) + SHORTEST)
+    near = (np.sign(off) == np.sign(wanted)) & (np.abs(off) >= SHORTEST) & (np.abs(off) <= most)
+    begin = first - _length(near[first::-1]) + 1
+    end = first + _length(near[first:])
+    silent = np.flatnonzero(gaps[first:end])
+    if len(silent):
+        at = first + int(silent[0])
+        return at, max(int(off[at]), -int(gaps[at])), None
+    seam = splicer.seam(rows[begin:end], off[begin:end])
+    if seam is None:
+        return first, wanted, None
+    return int(np.searchsorted(rows, seam.row)), seam.shift, seam
+
+
+def _length(near: NDArray[np.bool_]) -> int:
+    """How many are true before the first that is not."""
+    return len(near) if near.all() else int(np.argmin(near))

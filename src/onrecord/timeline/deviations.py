@@ -76,6 +76,8 @@ class Deviations:
     reanchor_count: int = 0
     concealed_ms: float = 0.0
     """Audio that was made up where a short loss was."""
+    blended_ms: float = 0.0
+    """Audio that was made of what lies before and after it, where a clock's skew was taken out."""
     bursts: int = 0
     """Runs of lost packets."""
     jitter_ms: float = 0.0
@@ -112,6 +114,8 @@ class Tally:
     codecs: list[CodecUse] = field(default_factory=list)
     concealed: int = 0
     """Units."""
+    blended: int = 0
+    """Units."""
     jitter_sum: int = 0
     jitter_count: int = 0
     drifted: int = 0
@@ -123,6 +127,15 @@ class Tally:
         self.reanchor_count += 1
         if len(self.reanchors) < REANCHORS_KEPT:
             self.reanchors.append(Reanchor(at_sample, shift_samples, cause))
+
+    def refined(self, shift_samples: int) -> None:
+        """The last re-anchor is better known now."""
+        if 0 < self.reanchor_count <= REANCHORS_KEPT:
+            last = self.reanchors[-1]
+            shift = shift_samples if self.reanchor_count > 1 and last.shift_samples else 0
+            self.reanchors[-1] = Reanchor(
+                last.at_sample + shift_samples, last.shift_samples + shift, last.cause
+            )
 
     def uses(self, at: int, name: str) -> None:
         """Note a codec, from a position on."""
@@ -138,6 +151,7 @@ class Tally:
             **{name: getattr(self, name) for name in _COUNTS},
             lost=max(self.lost, 0),
             concealed_ms=self.concealed / 8,
+            blended_ms=self.blended / 8,
             jitter_ms=round(self.jitter_sum / 8 / max(self.jitter_count, 1), 2),
             drift_ppm=round(1e6 * self.drifted / max(self.drifted_over, 1), 1),
             reanchors=tuple(self.reanchors),

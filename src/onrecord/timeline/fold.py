@@ -9,6 +9,7 @@ So the result depends on the facts alone and not on how they were handed over, m
 whatever the length of the call, and everything between two window edges is done at once.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -44,14 +45,22 @@ class _Part(NamedTuple):
     """Datagrams that were stored together."""
 
     arrival_ns: Integers
-    size: NDArray[np.integer]
-    data: NDArray[np.uint8]
-    latest_ns: int
-    """No packet arrived later."""
+    start: Integers
+    """Ascending offsets in ``arena``."""
+    size: Integers
+    arena: NDArray[np.uint8]
 
-    def rows(self, chosen: NDArray[np.bool_] | slice) -> "_Part":
-        rest = (self.arrival_ns[chosen], self.size[chosen], self.data[chosen])
-        return _Part(*rest, self.latest_ns)
+    def rows(self, chosen: NDArray[np.generic] | slice) -> "_Part":
+        return _Part(self.arrival_ns[chosen], self.start[chosen], self.size[chosen], self.arena)
+
+    def trimmed(self) -> "_Part":
+        """With no more of the arena than its datagrams lie in."""
+        first, end = int(self.start[0]), int(self.start[-1] + self.size[-1])
+        return self._replace(start=self.start - first, arena=self.arena[first:end])
+
+    def moved(self, by: int) -> "_Part":
+        """As its datagrams lie in an arena that holds others before them."""
+        return self._replace(start=self.start + by)
 
 
 class _Inbox:
@@ -71,14 +80,8 @@ class _Inbox:
         """What arrived before ``end``, by arrival; what came from ``keep_from`` on stays here too."""
         if not self.packets:
             return None
-        parts = self._parts
-        arrival = (np.concatenate([part.arrival_ns for part in parts]) - start_ns) // NS_PER_SAMPLE
-        size = np.concatenate([part.size for part in parts]).astype(np.int64)
-        pitch = np.repeat(
-            [part.data.shape[1] for part in parts], [len(part.arrival_ns) for part in parts]
-        )
-        start = np.cumsum(pitch) - pitch
-        arena = np.concatenate([part.data.reshape(-1) for part in parts])
+        arrival_ns, start, size, arena = _joined(self._parts)
+        arrival = (arrival_ns - start_ns) // NS_PER_SAMPLE
         if (arrival[1:] < arrival[:-1]).any():
             by_arrival = np.argsort(arrival, kind="stable")
             arrival, size, start = arrival[by_arrival], size[by_arrival], start[by_arrival]
@@ -90,13 +93,26 @@ class _Inbox:
         """Forget what arrived before ``since_ns``."""
         parts, self._parts, self.packets = self._parts, [], 0
         for part in parts:
-            if part.latest_ns < since_ns:
-                continue
             kept = part.arrival_ns >= since_ns
-            if kept.all():
-                self.add(part)
-            elif kept.any():
-                self.add(part.rows(kept))
+            self.add(part if kept.all() else part.rows(kept))
+
+
+def _joined(parts: list[_Part]) -> _Part:
+    """One part of all, which are one at least and not empty."""
+    if len(parts) == 1:
+        return parts[0]
+    arena = parts[0].arena
+    if any(part.arena is not arena for part in parts):
+        parts = [part.trimmed() for part in parts]
+        arena = np.concatenate([part.arena for part in parts])
+        begins = itertools.accumulate((len(part.arena) for part in parts), initial=0)
+        parts = [part.moved(begin) for part, begin in zip(parts, begins, strict=False)]
+    return _Part(
+        np.concatenate([part.arrival_ns for part in parts]),
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.size for part in parts]),
+        arena,
+    )
 
 
 class Timeline:
@@ -207,22 +223,43 @@ class Timeline:
             size: Bytes of each datagram. Shape ``(n,)``.
             data: Row ``i`` starts with datagram ``i``. Shape ``(n, pitch)``; kept, not copied.
         """
-        inbox = self._inboxes.get(track)
-        if inbox is None or not len(arrival_ns):
-            return []
-        self._fed = True
+        n, pitch = data.shape
+        tracks = np.full(n, track, np.uint8)
+        start = np.arange(n) * pitch
+        return self.datagrams(tracks, arrival_ns, start, size.astype(np.int64), data.reshape(-1))
+
+    def datagrams(
+        self,
+        track: NDArray[np.uint8],
+        arrival_ns: Integers,
+        start: Integers,
+        size: Integers,
+        arena: NDArray[np.uint8],
+    ) -> list[Block]:
+        """Take in datagrams of any track, in the order in which they were stored.
+
+        Args:
+            track: 0 inbound, 1 outbound. Shape ``(n,)``.
+            arrival_ns: Monotonic. Shape ``(n,)``.
+            start: Offset of each in ``arena``, ascending. Shape ``(n,)``.
+            size: Bytes of each. Shape ``(n,)``.
+            arena: Bytes that hold them; kept, not copied.
+        """
+        wanted = np.isin(track, list(self._inboxes))
+        part = _Part(arrival_ns, start, size, arena)
+        if not wanted.all():
+            track, part = track[wanted], part.rows(wanted)
         blocks: list[Block] = []
-        while len(arrival_ns):
-            edge_ns = self.start_ns + self._edge * NS_PER_SAMPLE
-            latest_ns = int(np.maximum.reduce(arrival_ns))
-            part = _Part(arrival_ns, size, data, latest_ns)
-            if latest_ns < edge_ns:
-                self._store(track, part)
-                break
-            n = int(np.argmax(arrival_ns >= edge_ns)) + 1
-            self._store(track, part.rows(slice(n)))
-            blocks += self._pass(self._samples(int(arrival_ns[n - 1])))
-            arrival_ns, size, data = arrival_ns[n:], size[n:], data[n:]
+        at = 0
+        while at < len(track):
+            self._fed = True
+            beyond = part.arrival_ns[at:] >= self.start_ns + self._edge * NS_PER_SAMPLE
+            passed = int(np.argmax(beyond))
+            end = at + passed + 1 if beyond[passed] else len(track)
+            self._store(track[at:end], part.rows(slice(at, end)))
+            if beyond[passed]:
+                blocks += self._pass(self._samples(int(part.arrival_ns[end - 1])))
+            at = end
         return blocks
 
     def finish(self) -> Iterator[Block]:
@@ -252,13 +289,12 @@ class Timeline:
             if TRACKS[number] in data:
                 track.announce(moment, data[TRACKS[number]])
 
-    def _store(self, number: int, part: _Part) -> None:
-        inbox = self._inboxes[number]
-        room = MOST_PACKETS - inbox.packets
-        if len(part.arrival_ns) > room:
-            self._tracks[number].tally.refused += len(part.arrival_ns) - room
-            part = part.rows(slice(room))
-        inbox.add(part)
+    def _store(self, track: NDArray[np.uint8], part: _Part) -> None:
+        for number, inbox in self._inboxes.items():
+            rows = np.flatnonzero(track == number)
+            room = MOST_PACKETS - inbox.packets
+            self._tracks[number].tally.refused += max(len(rows) - room, 0)
+            inbox.add(part.rows(rows[:room]))
 
     def _pass(self, moment: int) -> list[Block]:
         """Place and give out what is settled when ``moment`` has come."""

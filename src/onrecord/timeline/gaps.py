@@ -156,7 +156,8 @@ class GapLog:
         moments = self._moments
         if any(begin - NEAR <= at <= end + NEAR for at in moments.replaced):
             return GapCause.PROCESS_REPLACED
-        if overlaps(moments.holds, begin, end, AFTER_HOLD):
+        # What is lost after a hold is lost; what is not yet sent again is still the hold's.
+        if 2 * covered(moments.holds, begin, end, 0 if lost > 0 else AFTER_HOLD) >= end - begin:
             return GapCause.HOLD
         return GapCause.LOSS if lost > 0 else None
 
@@ -165,6 +166,16 @@ class GapLog:
         self._units[cause] = self._units.get(cause, 0) + units
         if len(self._gaps) < GAPS_KEPT:
             self._gaps.append(Gap(begin / UNITS_PER_MS, units / UNITS_PER_MS, cause, max(lost, 0)))
+
+
+def covered(spans: Sequence[tuple[int, int | None]], begin: int, end: int, after: int) -> int:
+    """How much of what lies from ``begin`` to ``end`` is in spans, or in the time ``after`` one that it begins in."""
+    total = 0
+    for first, last in spans:
+        grace = after if last is not None and begin <= last else 0
+        until = end if last is None else min(end, last + grace)
+        total += max(until - max(begin, first), 0)
+    return total
 
 
 def overlaps(spans: Sequence[tuple[int, int | None]], begin: int, end: int, after: int) -> bool:

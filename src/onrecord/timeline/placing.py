@@ -83,18 +83,22 @@ class Canvas:
         self.factor = factor
         self._lead = LONGEST_PAYLOAD * factor
         self._held = np.zeros(self._lead, np.int16)  # as many again before ``base``
+        self._spare = 0
+        """Samples at the end of what is held that are not to be written yet."""
         self._past = np.zeros(0, np.int16)
 
     @property
     def room(self) -> int:
         """Units from ``base`` on that can be written."""
-        return (len(self._held) - self._lead) // self.factor
+        return (len(self._held) - self._spare - self._lead) // self.factor
 
     def reach(self, end: int) -> None:
         """Make room for positions below ``end``."""
-        missing = (end - self.base) * self.factor + self._lead - len(self._held)
+        length = (end - self.base) * self.factor + self._lead
+        missing = length - len(self._held)
         if missing > 0:
             self._held = np.concatenate([self._held, np.zeros(missing, np.int16)])
+        self._spare = min(self._spare, len(self._held) - length) if missing < 0 else 0
 
     def fits(self, place: Integers, units: Integers) -> NDArray[np.bool_]:
         """True where there is room for a packet, of which a part may be finished already."""
@@ -112,11 +116,17 @@ class Canvas:
         for first, last in _alike(size, kind):
             rows = slice(first, last)
             samples = payloads.samples(start[rows], int(size[first]), kind[rows])
-            length = int(units[first]) * self.factor
-            target = sliding_window_view(self._held, length, writeable=True)
-            at = (place[rows] - self.base) * self.factor + self._lead
-            target[at] = samples[:, :length]
+            self._set(place[rows], samples[:, : int(units[first]) * self.factor])
         return len(fits) - int(fits.sum())
+
+    def _set(self, place: Integers, samples: Samples) -> None:
+        """Write rows of samples that fit. Shapes ``(n,)``, ``(n, m)``."""
+        at = (place - self.base) * self.factor + self._lead
+        length = samples.shape[1]
+        if (at[1:] - at[:-1] == length).all():
+            self._held[at[0] : at[-1] + length] = samples.reshape(-1)
+        else:
+            sliding_window_view(self._held, length, writeable=True)[at] = samples
 
     def put(self, place: int, samples: Samples) -> None:
         """Write samples that :meth:`fits`."""
@@ -153,6 +163,7 @@ class Canvas:
         """Finish what lies before ``end`` of a blank canvas, as silence."""
         self.base = end
         self._held = np.zeros(self._lead, np.int16)
+        self._spare = 0
         self._past = np.zeros(0, np.int16)
 
     def take(self, end: int, context: int = 0) -> Samples:
@@ -171,7 +182,11 @@ class Canvas:
             before = np.concatenate([missing, self._past])[-context:]
             taken = np.concatenate([before, taken])
             self._past = taken[: len(taken) - context][-context:].copy()
-        self._held = np.concatenate([np.zeros(self._lead, np.int16), self._held[last:]])
+        # As long as before: the next window needs as much.
+        rest = self._held[last : len(self._held) - self._spare]
+        self._held = np.zeros(len(self._held), np.int16)
+        self._held[self._lead : self._lead + len(rest)] = rest
+        self._spare = len(self._held) - self._lead - len(rest)
         self.base = end
         return taken
 

@@ -1,5 +1,6 @@
 """One track of a recording: its packets of one window, all the way to samples on a canvas."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from onrecord.audio.resampling import context_samples, resample
 from onrecord.rtp.header import parse_headers
 from onrecord.timeline.anchor import JUMP, Anchor, Run
 from onrecord.timeline.concealment import LONGEST, conceal
-from onrecord.timeline.decoding import Voices
+from onrecord.timeline.decoding import Packets, Sound, Voices
 from onrecord.timeline.deviations import Cause, Deviations, Tally
 from onrecord.timeline.gaps import GapLog, Moments, Steps
 from onrecord.timeline.mediatime import MediaTime
@@ -23,8 +24,10 @@ from onrecord.timeline.payloads import (
     kinds_of,
     units_of,
 )
-from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Coded, Payloads, Samples
+from onrecord.timeline.placing import LONGEST_PAYLOAD, Canvas, Payloads, Samples
 from onrecord.timeline.sequence import EPOCH, Integers, Point, first_of_each, steps, unwrap
+from onrecord.timeline.splicing import Splicer
+from onrecord.timeline.twins import Twins
 
 STREAMS_KEPT = 8
 """Sources of one track that are remembered; a ninth takes the place of the oldest."""
@@ -94,7 +97,8 @@ class _Before(NamedTuple):
 class _Stream:
     """One source (SSRC) of a track."""
 
-    def __init__(self, tally: Tally, cause: Cause) -> None:
+    def __init__(self, tally: Tally, cause: Cause, layer: int) -> None:
+        self.layer = layer
         self.anchor = Anchor(tally, cause)
         self.media = MediaTime()
         self.voices = Voices(tally)
@@ -103,6 +107,8 @@ class _Stream:
         """The highest order that was counted."""
         self.known: Integers = np.empty(0, np.int64)
         """Orders of the window before: what a repeat would repeat."""
+        self.ahead: Integers = np.empty(0, np.int64)
+        """Those of them that came in its look-ahead."""
         self.ranked = 0
         self.before: _Before | None = None
 
@@ -116,8 +122,10 @@ class Track:
         self.best = 1
         """Samples a unit of the best codec that was placed."""
         self._moments = moments
-        self._canvases = {1: Canvas()}
-        self._streams: dict[int, _Stream] = {}
+        self._canvases = {(1, 0): Canvas()}
+        """By samples a unit, and layer: what two senders say at once is mixed."""
+        self._streams: dict[tuple[int, int], _Stream] = {}
+        self._twins: dict[int, Twins] = {}
         self._kinds: list[tuple[int, NDArray[np.uint8]]] = [(0, kinds_of())]
         self._resumed: list[int] = []
         self._reach = 0
@@ -154,8 +162,9 @@ class Track:
         payloads = Payloads(arrivals.arena)
         for ssrc, rows in _by_source(columns.ssrc):
             mine = columns if rows is None else columns.rows(rows)
-            if mine.arrival[0] < cut:
-                self._place_stream(self._stream(ssrc), mine, payloads, cut)
+            for sender, packets in self._by_sender(ssrc, mine, cut):
+                if packets.arrival[0] < cut:
+                    self._place_stream(self._stream(ssrc, sender), packets, payloads, cut)
         self._forget(cut)
 
     def mute(self, begin: int, end: int) -> None:
@@ -171,11 +180,11 @@ class Track:
     def take(self, end: int, factor: int) -> Samples:
         """The samples up to ``end``, ``factor`` a unit, which are finished by this. Shape ``(n,)``."""
         if len(self._canvases) == 1 and factor == 1:
-            return self._canvases[1].take(end)
-        begin = self._canvases[1].base
+            return self._canvases[1, 0].take(end)
+        begin = self._canvases[1, 0].base
         total: NDArray[np.float32] | None = None
         for canvas in self._canvases.values():
-            if canvas.quiet and canvas.factor != factor:
+            if canvas.quiet:
                 canvas.skip(end)
                 continue
             if canvas.factor == factor:
@@ -224,13 +233,27 @@ class Track:
         which = np.maximum(np.searchsorted(since, arrival, side="right") - 1, 0)
         return tables[which, payload_type]
 
-    def _stream(self, ssrc: int) -> _Stream:
-        stream = self._streams.pop(ssrc, None)
+    def _by_sender(self, ssrc: int, columns: _Columns, cut: int) -> Iterator[tuple[int, _Columns]]:
+        """The packets of each of the senders that one source turns out to be."""
+        ours = int(np.searchsorted(columns.arrival, cut))
+        twins = self._twins.setdefault(ssrc, Twins())
+        found = twins.split(columns.sequence, columns.timestamp, ours) if ours else None
+        if found is None:
+            yield 0, columns
+            return
+        for sender in np.unique(found).tolist():
+            yield sender, columns.rows(found == sender)
+
+    def _stream(self, ssrc: int, sender: int) -> _Stream:
+        stream = self._streams.pop((ssrc, sender), None)
         if stream is None:
-            stream = _Stream(self.tally, Cause.SSRC if self._streams else Cause.START)
-            if len(self._streams) >= STREAMS_KEPT:
+            others = list(self._streams.values())
+            layer = 1 - others[-1].layer if others else 0
+            cause = Cause.SSRC if others else Cause.START
+            stream = _Stream(self.tally, cause, layer)
+            if len(others) >= STREAMS_KEPT:
                 del self._streams[next(iter(self._streams))]
-        self._streams[ssrc] = stream
+        self._streams[ssrc, sender] = stream
         return stream
 
     def _place_stream(
@@ -249,6 +272,7 @@ class Track:
             first = np.flatnonzero(first_of_each(order, stream.known))
             rows = first[np.argsort(order[first], kind="stable")]
             columns, numbered = columns.rows(rows), numbered.rows(rows)
+            stream.ahead = numbered.order[_overtaken(numbered.placed)]
             numbered = numbered._replace(rank=every[: len(rows)] + stream.ranked)
         placed = _rows_of(numbered.placed)
         stream.known = numbered.order[placed]
@@ -261,7 +285,7 @@ class Track:
             self._write(stream, columns, numbered, payloads)
 
     def _count_disorder(self, stream: _Stream, order: Integers) -> None:
-        first = first_of_each(order, stream.known)
+        first = first_of_each(order, np.setdiff1d(stream.known, stream.ahead))
         self.tally.duplicates += len(order) - int(first.sum())
         highest = np.maximum.accumulate(order)
         if stream.top is not None:
@@ -308,49 +332,58 @@ class Track:
         place = media.copy()
         place[:late] = stream.anchor.places_of_late(order[:late], media[:late])
 
-        def loudness(first: int, end: int) -> NDArray[np.float32]:
-            rows = slice(late + first, late + end)
-            return payloads.loudness(columns.start[rows], columns.size[rows], columns.kind[rows])
-
+        packets = Packets(columns.start, columns.size, columns.units, columns.kind, placed)
+        sound = Sound(stream.voices, payloads, packets)
         run = Run(order, media, columns.units, columns.arrival, columns.arrival - media, placed)
         fresh = run.since(late)
         if fresh.placed.any():
             resumed = np.array(self._resumed, np.int64)
-            place[late:] = stream.anchor.places(fresh, resumed, loudness)
-        rows = _rows_of(placed)
-        columns, numbered, place, media = (
-            columns.rows(rows),
-            numbered.rows(rows),
-            place[rows],
-            media[rows],
-        )
-        self._put(stream, columns, place, payloads)
-        if late < len(place):
-            rest = slice(late, None)
-            columns, numbered = columns.rows(rest), numbered.rows(rest)
-            self._between(stream, columns, numbered, place[rest], media[rest])
+            splicer = Splicer(sound, late, columns.units, _follows(run, columns.kind))
+            place[late:] = stream.anchor.places(fresh, resumed, splicer)
+        self._put(stream, sound, columns.kind, place, np.flatnonzero(placed))
+        if fresh.placed.any():
+            self._hide(stream, late, columns.kind, place)
+            rows = late + np.flatnonzero(fresh.placed)
+            columns, numbered = columns.rows(rows), numbered.rows(rows)
+            self._between(stream, columns, numbered, place[rows], media[rows])
 
-    def _put(self, stream: _Stream, columns: _Columns, place: Integers, payloads: Payloads) -> None:
-        """Decode, and write to the canvas of each rate."""
-        if columns.kind.max() <= L16_8:
-            parts: list[tuple[int, NDArray[np.bool_] | slice]] = [(1, slice(None))]
-        else:
-            factors = SAMPLES_PER_UNIT[columns.kind]
-            parts = [(factor, factors == factor) for factor in np.unique(factors).tolist()]
-        for factor, rows in parts:
-            mine = columns.rows(rows)
-            packets = Coded(place[rows], mine.start, mine.size, mine.units, mine.kind)
-            self.tally.late += stream.voices.write(self._canvas(factor), payloads, packets)
+    def _put(
+        self,
+        stream: _Stream,
+        sound: Sound,
+        kind: NDArray[np.uint8],
+        place: Integers,
+        rows: NDArray[np.intp],
+    ) -> None:
+        """Write some packets to the canvas of each rate."""
+        if kind.max() <= L16_8:
+            self.tally.late += sound.write(self._canvas(1, stream.layer), place, rows)
+            return
+        factors = SAMPLES_PER_UNIT[kind[rows]]
+        for factor in np.unique(factors).tolist():
+            mine = rows[factors == factor]
+            self.tally.late += sound.write(self._canvas(factor, stream.layer), place, mine)
             self.best = max(self.best, factor)
 
-    def _canvas(self, factor: int) -> Canvas:
-        if factor not in self._canvases:
-            first = self._canvases[1]
+    def _hide(self, stream: _Stream, late: int, kind: NDArray[np.uint8], place: Integers) -> None:
+        """Put the blended audio where a run was moved."""
+        for seam in stream.anchor.seams:
+            row, length = late + seam.row, abs(seam.shift)
+            begin = int(place[row]) - max(seam.shift, 0)
+            canvas = self._canvas(int(SAMPLES_PER_UNIT[kind[row]]), stream.layer)
+            fits = canvas.fits(np.array([begin]), np.array([length]))[0]
+            if fits and not self._moments.paused(begin - LONGEST_PAYLOAD, begin + length):
+                canvas.put(begin, seam.blend)
+                self.tally.blended += length
+
+    def _canvas(self, factor: int, layer: int) -> Canvas:
+        if (factor, layer) not in self._canvases:
+            first = self._canvases[1, 0]
             canvas = Canvas(factor)
             canvas.skip(first.base)
             canvas.reach(first.base + first.room)
-            self._canvases[factor] = canvas
-        return self._canvases[factor]
+            self._canvases[factor, layer] = canvas
+        return self._canvases[factor, layer]
 
     def _between(
         self,
@@ -370,7 +403,7 @@ class Track:
                 before = _Before.first_of(numbered, media, kind)
             found = self._steps(before, columns, numbered, place, media)
             self.gaps.observe(found, first_of_source=opening)
-            self._conceal(found, before.units, columns)
+            self._conceal(found, before.units, columns, stream.layer)
             for row in {*([0] if opening else []), *np.flatnonzero(found.new_kind).tolist()}:
                 self.tally.uses(int(place[row]), NAMES[kind[row]])
         self._reach = max(self._reach, int(ends.max()))
@@ -409,7 +442,7 @@ class Track:
         new_kind = steps(columns.kind, before.kind) != 0
         return Steps(begin, place - begin, lost, new_kind, between <= 0)
 
-    def _conceal(self, found: Steps, units_before: int, columns: _Columns) -> None:
+    def _conceal(self, found: Steps, units_before: int, columns: _Columns, layer: int) -> None:
         """Fill the gaps that are short losses and nothing else."""
         short = (found.lost > 0) & (found.units > 0) & (found.units <= LONGEST)
         short &= found.units <= found.lost * _shifted(columns.units, units_before) + 1
@@ -422,7 +455,7 @@ class Track:
         factors = SAMPLES_PER_UNIT[columns.kind]
         for factor in np.unique(factors[short]).tolist():
             rows = short & (factors == factor)
-            canvas = self._canvas(factor)
+            canvas = self._canvas(factor, layer)
             self.tally.concealed += conceal(canvas, found.begin[rows], found.units[rows])
 
     def _measure(self, delay: Integers) -> None:
@@ -439,6 +472,32 @@ class Track:
         old = [i for i, (moment, _) in enumerate(self._kinds) if moment <= cut]
         del self._kinds[: old[-1] if old else 0]
         del self._resumed[:-RESUMPTIONS_KEPT]
+        for ssrc in [*self._twins][:-STREAMS_KEPT]:
+            del self._twins[ssrc]
+
+
+def _overtaken(placed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Let packets of the look-ahead be placed that belong before one of the window; true for those.
+
+    A decoder with state hears them in their order then, and there is no gap where they lie.
+    """
+    overtaken = ~placed
+    overtaken[placed.nonzero()[0][-1:].max(initial=0) :] = False
+    placed |= overtaken
+    return overtaken
+
+
+def _follows(run: Run, kind: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a packet goes on where the one before ends, at the same rate, both of them placed."""
+    follows = np.zeros(len(run.order), np.bool_)
+    follows[1:] = (
+        (run.order[1:] - run.order[:-1] == 1)
+        & (run.media[1:] - run.media[:-1] == run.samples[:-1])
+        & (SAMPLES_PER_UNIT[kind[1:]] == SAMPLES_PER_UNIT[kind[:-1]])
+        & run.placed[1:]
+        & run.placed[:-1]
+    )
+    return follows
 
 
 def _shifted(values: Integers, before: int) -> Integers:

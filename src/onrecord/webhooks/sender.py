@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 MOST_REDIRECTS = 3
 MOST_ANSWER_BYTES = 64 * 1024
+MOST_KEPT_CHARACTERS = 10_000
+"""Of an answer's body, and of its headers together, for those who look up the delivery."""
 _REDIRECTS = frozenset({301, 302, 307, 308})
 # Of the whole time: a connection that is cancelled from outside is not closed, one that times out is.
 _CONNECT_SHARE = 0.9
@@ -26,6 +28,18 @@ _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepal
 class _Outcome(NamedTuple):
     status: int | None
     error: str | None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+
+class _Answer(NamedTuple):
+    status: int
+    location: str | None
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+    def outcome(self, error: str | None) -> _Outcome:
+        return _Outcome(self.status, error, self.headers, self.body)
 
 
 class HttpSender:
@@ -68,6 +82,8 @@ class HttpSender:
             status=outcome.status,
             error=outcome.error,
             request_headers=headers,
+            response_headers=outcome.headers,
+            response_body=outcome.body,
         )
 
     async def close(self) -> None:
@@ -103,17 +119,17 @@ class HttpSender:
         target = httpx.URL(request.url)
         connect_secs = timeout_ms * NS_PER_MS / NS_PER_S * _CONNECT_SHARE
         for _ in range(MOST_REDIRECTS + 1):
-            status, location = await self._one(request, target, connect_secs)
-            if status not in _REDIRECTS or location is None:
-                return _Outcome(status, _status_fault(status))
-            target = target.join(location)
+            answer = await self._one(request, target, connect_secs)
+            if answer.status not in _REDIRECTS or answer.location is None:
+                return answer.outcome(_status_fault(answer.status))
+            target = target.join(answer.location)
             if fault := url_fault(str(target)):
-                return _Outcome(status, f"the receiver redirects to a URL that is not one: {fault}")
-        return _Outcome(status, f"the receiver redirects more than {MOST_REDIRECTS} times")
+                return answer.outcome(f"the receiver redirects to a URL that is not one: {fault}")
+        return answer.outcome(f"the receiver redirects more than {MOST_REDIRECTS} times")
 
     async def _one(
         self, request: WebhookRequest, target: httpx.URL, connect_secs: float
-    ) -> tuple[int, str | None]:
+    ) -> _Answer:
         message = httpx.Request(
             request.method,
             target,
@@ -124,10 +140,15 @@ class HttpSender:
         transport = await self._transport(target.scheme)
         response = await transport.handle_async_request(message)
         try:
-            await _drain(response)
+            body = await _drain(response)
         finally:
             await response.aclose()
-        return response.status_code, response.headers.get("location")
+        return _Answer(
+            response.status_code,
+            response.headers.get("location"),
+            _kept_headers(response),
+            _kept_text(body),
+        )
 
     async def _transport(self, scheme: str) -> httpx.AsyncHTTPTransport:
         if scheme not in self._transports:
@@ -147,16 +168,32 @@ def _trusted() -> ssl.SSLContext:
     return context
 
 
-async def _drain(response: httpx.Response) -> None:
+async def _drain(response: httpx.Response) -> bytes:
     """Read a short answer, so that its connection can be used again; drop the rest of a long one."""
-    size = 0
+    body = bytearray()
     stream = response.stream
-    if not isinstance(stream, httpx.AsyncByteStream):
-        return
-    async for part in stream:
-        size += len(part)
-        if size > MOST_ANSWER_BYTES:
-            return
+    if isinstance(stream, httpx.AsyncByteStream):
+        async for part in stream:
+            body += part
+            if len(body) > MOST_ANSWER_BYTES:
+                break
+    return bytes(body[:MOST_ANSWER_BYTES])
+
+
+def _kept_text(raw: bytes) -> str:
+    """What a database can keep of a body, whatever it is."""
+    return raw.decode(errors="replace").replace("\0", "\ufffd")[:MOST_KEPT_CHARACTERS]
+
+
+def _kept_headers(response: httpx.Response) -> tuple[tuple[str, str], ...]:
+    left = MOST_KEPT_CHARACTERS
+    kept = []
+    for name, value in response.headers.multi_items():
+        left -= len(name) + len(value)
+        if left < 0:
+            break
+        kept.append((name, value))
+    return tuple(kept)
 
 
 def _refused_url(url: str) -> _Outcome | None:

@@ -216,12 +216,6 @@ def audio_not_usable(field: str) -> CallerError:
     return _fault(400, "90040", "The audio is neither WAV nor MP3.", pointer=pointer_to(field))
 
 
-def no_overlay() -> CallerError:
-    """``overlay``: audio over other audio."""
-    detail = "This server plays audio one after another; it does not mix it (overlay)."
-    return unprocessable(detail, "/overlay")
-
-
 def no_opposite_leg() -> CallerError:
     """``target_legs`` names the other leg of a call that is not bridged."""
     return unprocessable("This call is not bridged: it has no opposite leg.", "/target_legs")
@@ -319,6 +313,12 @@ def unprocessable(detail: str, pointer: str | None = None) -> CallerError:
 def not_found(what: str, pointer: str | None = None) -> CallerError:
     """``what`` (``recording``, ``application``) does not exist."""
     return _fault(404, "10005", f"The requested {what} does not exist.", pointer=pointer)
+
+
+def not_finished() -> CallerError:
+    """The recording exists, but what is asked for comes with its file."""
+    detail = "The recording is not finished yet; call.recording.saved will tell when it is."
+    return _fault(404, "10005", detail)
 
 
 def unknown_route(method: str, path: str) -> CallerError:

@@ -12,6 +12,7 @@ from onrecord.calls.records import Direction, Header, Leg, Recording, Transcript
 from onrecord.core.ids import EventId
 from onrecord.core.units import iso_micros
 from onrecord.rtp.stats import LegStats
+from onrecord.wire.fidelity import fidelity_member
 
 SIP_HEADER_NAMES = ("User-to-User", "Diversion")
 """The only names that ``sip_headers`` may hold."""
@@ -90,6 +91,7 @@ def recording_saved(
         "recording_urls": {params.format: url},
         "public_recording_urls": {},
         **trimmed_member(recording),
+        **fidelity_member(recording),
         "from": recording.from_,
         "to": recording.to,
     }

@@ -220,8 +220,7 @@ def delivery_resource(delivery: Delivery) -> dict[str, object]:
 
 def _attempt(event: Event, attempt: Attempt) -> dict[str, object]:
     delivered = attempt.status is not None and 200 <= attempt.status < 300
-    fault = attempt.error or f"the receiver answered {attempt.status}"
-    return {
+    shown: dict[str, object] = {
         "status": "delivered" if delivered else "failed",
         "started_at": iso_micros(attempt.started_ns),
         "finished_at": iso_micros(attempt.finished_ns),
@@ -231,10 +230,32 @@ def _attempt(event: Event, attempt: Attempt) -> dict[str, object]:
                 "headers": [[name, value] for name, value in attempt.request_headers.items()],
                 "method": event.method,
             },
-            "response": None if attempt.status is None else {"status": attempt.status},
+            "response": _response(attempt),
         },
-        "errors": [] if delivered else [{"title": "Delivery failed", "detail": fault}],
+        "errors": [] if delivered else [_delivery_code(attempt.status)],
     }
+    if not delivered:
+        shown["detail"] = attempt.error or f"the receiver answered {attempt.status}"
+    return shown
+
+
+def _response(attempt: Attempt) -> dict[str, object] | None:
+    if attempt.status is None:
+        return None
+    return {
+        "status": attempt.status,
+        "headers": [list(header) for header in attempt.response_headers],
+        "body": attempt.response_body,
+    }
+
+
+def _delivery_code(status: int | None) -> int:
+    """Telnyx's code of a failed delivery: by the status of the answer, or 75000 without one."""
+    if status is None:
+        return 75000
+    if status in {400, 404, 500}:
+        return 75000 + status
+    return {3: 75300, 4: 75499, 5: 75599}.get(status // 100, 75000)
 
 
 def _active_call(leg: Leg, now_ns: int) -> dict[str, object]:

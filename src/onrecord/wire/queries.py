@@ -34,7 +34,10 @@ _NAME_CONTAINS = "filter[application_name][contains]"
 
 
 def parse_page(query: Mapping[str, str]) -> PageRequest:
-    """``page[number]`` and ``page[size]``, or the bare ``page_number`` and ``page_size``."""
+    """``page[number]`` and ``page[size]``, or the bare ``page_number`` and ``page_size``.
+
+    0 counts as absent: it is what clients send whose language has no other word for it.
+    """
     return PageRequest(
         number=whole(query, "page[number]", "page_number", 1, MAX_PAGE_NUMBER),
         size=whole(query, "page[size]", "page_size", 20, MAX_PAGE_SIZE),
@@ -74,15 +77,15 @@ def parse_application_list(query: Mapping[str, str]) -> tuple[str | None, str]:
 
 
 def whole(query: Mapping[str, str], name: str, bare: str, default: int, high: int) -> int:
-    """The number 1 to ``high`` that ``name``, or else ``bare``, gives."""
+    """The number 1 to ``high`` that ``name``, or else ``bare``, gives; ``default`` for 0."""
     given = name if name in query else bare
     text = query.get(given)
     if text is None:
         return default
     small = text.isascii() and text.isdecimal() and len(text) <= 18
-    if not small or not 1 <= int(text) <= high:
+    if not small or int(text) > high:
         raise errors.malformed_request(f"The value must be a whole number, 1 to {high}.", given)
-    return int(text)
+    return int(text) or default
 
 
 def parse_moment(parameter: str, text: str) -> int:

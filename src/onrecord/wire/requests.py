@@ -23,9 +23,12 @@ from onrecord.calls.commands import (
     Reject,
     Transfer,
 )
+from onrecord.calls.media import FromFolder, FromUrl
 from onrecord.calls.records import Application, Header, RecordingParams, WebhookTarget
 from onrecord.core.ids import ApplicationId, CallControlId, RecordingId
-from onrecord.wire import bodies, errors, resource_bodies
+from onrecord.wire import errors
+from onrecord.wire.bodies import calls, recordings, resources
+from onrecord.wire.bodies.members import WEBHOOK_FIELDS
 from onrecord.wire.fields import ADDRESS, ROUTE, SENT_ON_ANSWER, Field, Reading, read
 from onrecord.wire.languages import ENGLISH
 
@@ -35,8 +38,9 @@ _KEPT_CHARACTERS = 255
 
 def parse_record_start(body: object, *, strict_channels: bool = True) -> RecordStart:
     """POST …/actions/record_start; ``strict_channels`` off takes absent channels for ``single``."""
-    fields = bodies.RECORD_START if strict_channels else bodies.RECORD_START_LENIENT
-    reading = read(fields, members_of(body))
+    fields = recordings.RECORD_START if strict_channels else recordings.RECORD_START_LENIENT
+    # The reference page of the command does not have them, but all commands may carry them.
+    reading = read((*fields, *WEBHOOK_FIELDS), members_of(body))
     _check_transcription(reading)
     reading.refuse_faults()
     values = reading.values
@@ -57,74 +61,74 @@ def parse_record_start(body: object, *, strict_channels: bool = True) -> RecordS
         transcription_min_speaker_count=values["transcription_min_speaker_count"],
         transcription_max_speaker_count=values["transcription_max_speaker_count"],
     )
-    return RecordStart(params, values["client_state"], command_id_of(values))
+    return RecordStart(params, **carried(values))
 
 
 def parse_record_stop(body: object) -> RecordStop:
     """POST …/actions/record_stop."""
-    values = _read(bodies.RECORD_STOP, body)
-    return RecordStop(_recording_id(values), values["client_state"], command_id_of(values))
+    values = _read(recordings.RECORD_STOP, body)
+    return RecordStop(_recording_id(values), **carried(values))
 
 
 def parse_record_pause(body: object) -> RecordPause:
     """POST …/actions/record_pause."""
-    values = _read(bodies.RECORD_PAUSE, body)
-    return RecordPause(_recording_id(values), values["client_state"], command_id_of(values))
+    values = _read(recordings.RECORD_PAUSE, body)
+    return RecordPause(_recording_id(values), **carried(values))
 
 
 def parse_record_resume(body: object) -> RecordResume:
     """POST …/actions/record_resume."""
-    values = _read(bodies.RECORD_RESUME, body)
-    return RecordResume(_recording_id(values), values["client_state"], command_id_of(values))
+    values = _read(recordings.RECORD_RESUME, body)
+    return RecordResume(_recording_id(values), **carried(values))
 
 
 def parse_client_state_update(body: object) -> ClientStateUpdate:
     """PUT …/actions/client_state_update."""
-    return ClientStateUpdate(_read(bodies.CLIENT_STATE_UPDATE, body)["client_state"])
+    return ClientStateUpdate(_read(calls.CLIENT_STATE_UPDATE, body)["client_state"])
 
 
 def parse_answer(body: object) -> Answer:
     """POST …/actions/answer."""
-    values = _read_with_webhooks(bodies.ANSWER, body)
+    values = _read(calls.ANSWER, body)
     return Answer(
-        client_state=values["client_state"],
-        command_id=command_id_of(values),
+        **carried(values),
         custom_headers=_headers(values["custom_headers"]),
         send_silence_when_idle=values["send_silence_when_idle"],
-        webhook=_webhook_given(values),
+        preferred_codecs=_codecs(values),
         record=_record_from_answer(values),
     )
 
 
 def parse_reject(body: object) -> Reject:
     """POST …/actions/reject."""
-    values = _read(bodies.REJECT, body)
-    return Reject(values["cause"], values["client_state"], command_id_of(values))
+    values = _read(calls.REJECT, body)
+    return Reject(values["cause"], **carried(values))
 
 
 def parse_hangup(body: object) -> Hangup:
     """POST …/actions/hangup."""
-    values = _read(bodies.HANGUP, body)
-    headers = _headers(values["custom_headers"])
-    return Hangup(values["client_state"], command_id_of(values), headers)
+    values = _read(calls.HANGUP, body)
+    return Hangup(custom_headers=_headers(values["custom_headers"]), **carried(values))
 
 
 def parse_bridge(body: object) -> Bridge:
     """POST …/actions/bridge."""
-    values = _read(bodies.BRIDGE, body)
+    values = _read(calls.BRIDGE, body)
     return Bridge(
         other=CallControlId(values["call_control_id"]),
-        client_state=values["client_state"],
-        command_id=command_id_of(values),
+        **carried(values),
         record=_record_from_answer(values),
-        park_after_unbridge=values["park_after_unbridge"] is not None,
+        park_after_unbridge=values["park_after_unbridge"] is not None
+        or values["hold_after_unbridge"],
         prevent_double_bridge=values["prevent_double_bridge"],
+        mute_dtmf=values["mute_dtmf"],
+        ringtone=_ringtone(values),
     )
 
 
 def parse_transfer(body: object) -> Transfer:
     """POST …/actions/transfer."""
-    values = _read_with_webhooks(bodies.TRANSFER, body)
+    values = _read(calls.TRANSFER, body)
     to, digits = split_digits(values["to"])
     return Transfer(
         to=to,
@@ -140,11 +144,10 @@ def parse_transfer(body: object) -> Transfer:
         auth_username=values["sip_auth_username"],
         auth_password=values["sip_auth_password"],
         park_after_unbridge=values["park_after_unbridge"] is not None,
-        client_state=values["client_state"],
+        **carried(values),
         target_client_state=values["target_leg_client_state"],
+        **_parties(values),
         send_digits=values["send_digits_on_answer"] or digits,
-        command_id=command_id_of(values),
-        webhook=_webhook_given(values),
         record=_record_from_answer(values),
     )
 
@@ -154,12 +157,11 @@ _NEEDS_LINK = ("bridge_on_answer", "park_after_unbridge", "prevent_double_bridge
 
 def parse_dial(body: object) -> Dial:
     """POST /v2/calls."""
-    reading = read(bodies.DIAL, members_of(body))
+    reading = read(calls.DIAL, members_of(body))
     values = reading.values
     needs_link = any(values[name] for name in _NEEDS_LINK)
     if needs_link and values["link_to"] is None and reading.sound("link_to"):
         reading.add_fault("link_to", errors.missing("link_to"))
-    _check_policies(reading)
     reading.refuse_faults()
     return _dial(values)
 
@@ -184,12 +186,37 @@ def _dial(values: dict[str, Any]) -> Dial:
         bridge_on_answer=values["bridge_on_answer"],
         park_after_unbridge=values["park_after_unbridge"] is not None,
         prevent_double_bridge=values["prevent_double_bridge"],
+        **_parties(values),
         send_digits=values["send_digits_on_answer"] or digits,
         client_state=values["client_state"],
         command_id=command_id_of(values),
         webhook=_webhook(values),
         record=_record_from_answer(values),
     )
+
+
+def _parties(values: dict[str, Any]) -> dict[str, Any]:
+    """What dial and transfer have in common of what the parties hear; a URL goes before a file's name."""
+    audio: FromUrl | FromFolder | None = None
+    if values["audio_url"] is not None:
+        audio = FromUrl(values["audio_url"])
+    elif values["media_name"] is not None:
+        audio = FromFolder(values["media_name"])
+    return {
+        "mute_dtmf": values["mute_dtmf"],
+        "ringtone": _ringtone(values),
+        "audio": audio,
+        "preferred_codecs": _codecs(values),
+    }
+
+
+def _ringtone(values: dict[str, Any]) -> str | None:
+    return values["ringtone"] if values["play_ringtone"] else None
+
+
+def _codecs(values: dict[str, Any]) -> tuple[str, ...]:
+    names = (name.strip().upper() for name in (values["preferred_codecs"] or "").split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def split_digits(to: str) -> tuple[str, str]:
@@ -202,7 +229,7 @@ def split_digits(to: str) -> tuple[str, str]:
 
 def parse_application(body: object, base: Application | None = None) -> ApplicationFields:
     """POST (``base`` None) and PATCH of an application: what is absent keeps the value of ``base``."""
-    reading = read(resource_bodies.APPLICATION, members_of(body))
+    reading = read(resources.APPLICATION, members_of(body))
     reading.refuse_faults()
     given = {name: reading.values[name] for name in reading.given}
     kept = _kept(base) if base else ApplicationFields(name="", webhook_url="")
@@ -262,13 +289,13 @@ def parse_number(address: str, body: object) -> tuple[str, ApplicationId]:
         raise errors.bad_length(path, 1, 128)
     if fault := ROUTE.check(path, address):
         raise fault
-    values = _read(resource_bodies.PHONE_NUMBER, body)
+    values = _read(resources.PHONE_NUMBER, body)
     return address, ApplicationId(values["connection_id"])
 
 
 def parse_recording_ids(body: object) -> tuple[RecordingId, ...]:
     """POST /v2/recordings/actions/delete."""
-    values = _read(resource_bodies.RECORDING_IDS, body)
+    values = _read(recordings.RECORDING_IDS, body)
     return tuple(RecordingId(item.lower()) for item in values["ids"])
 
 
@@ -289,20 +316,13 @@ def _read(fields: Sequence[Field], body: object) -> dict[str, Any]:
     return reading.values
 
 
-def _read_with_webhooks(fields: Sequence[Field], body: object) -> dict[str, Any]:
-    reading = read(fields, members_of(body))
-    _check_policies(reading)
-    reading.refuse_faults()
-    return reading.values
-
-
 def _check_transcription(reading: Reading) -> None:
     values = reading.values
     low, high = "transcription_min_speaker_count", "transcription_max_speaker_count"
     if reading.sound(low, high) and values[low] > values[high]:
         reading.add_fault(low, errors.min_above_max(low, high))
     language = "transcription_language"
-    deepgram = values["transcription_engine"] == bodies.DEEPGRAM
+    deepgram = values["transcription_engine"] == recordings.DEEPGRAM
     if deepgram and reading.sound(language) and values[language] not in ENGLISH:
         reading.add_fault(language, errors.not_allowed(language, ENGLISH))
 
@@ -316,6 +336,15 @@ def command_id_of(values: dict[str, Any]) -> str | None:
     if len(given) > _KEPT_CHARACTERS:
         return hashlib.sha256(given.encode()).hexdigest()
     return given or None
+
+
+def carried(values: dict[str, Any]) -> dict[str, Any]:
+    """What every command of a call may carry: its client_state, command_id and webhook."""
+    return {
+        "client_state": values["client_state"],
+        "command_id": command_id_of(values),
+        "webhook": _webhook_given(values),
+    }
 
 
 def _recording_id(values: dict[str, Any]) -> RecordingId | None:
@@ -342,15 +371,6 @@ def _webhook_given(values: dict[str, Any]) -> WebhookTarget | None:
     """None where the command leaves the webhooks of the call as they are."""
     target = _webhook(values)
     return target if target.url or target.urls or target.retry_ms else None
-
-
-def _check_policies(reading: Reading) -> None:
-    name = "webhook_retries_policies"
-    if not reading.sound(name):
-        return
-    policies = reading.values[name] or {}
-    if any(sum(policy["retries_ms"]) > bodies.MOST_RETRY_MS for policy in policies.values()):
-        reading.add_fault(name, errors.waits_too_long(name, bodies.MOST_RETRY_MS))
 
 
 def _record_from_answer(values: dict[str, Any]) -> RecordingParams | None:

@@ -8,6 +8,7 @@ from onrecord.calls.records import Application, Leg, LegState, Page, PhoneNumber
 from onrecord.core.ids import RecordingId
 from onrecord.core.units import NS_PER_S, iso_millis
 from onrecord.wire.events import shown_channels, trimmed_member
+from onrecord.wire.fidelity import fidelity_member
 
 T = TypeVar("T")
 
@@ -93,6 +94,7 @@ def recording_resource(recording: Recording, link: str | None) -> dict[str, obje
         "updated_at": iso_millis(recording.updated_ns),
         "download_urls": {} if link is None else {recording.params.format: link},
         **trimmed_member(recording),
+        **fidelity_member(recording),
     }
 
 

@@ -5,14 +5,15 @@ from typing import Any
 
 from onrecord.calls.commands import PlaybackStart, PlaybackStop, SendDtmf
 from onrecord.calls.media import FromContent, FromFolder, FromUrl, PromptSource, Spoken
-from onrecord.wire import errors, sound_bodies
+from onrecord.wire import errors
+from onrecord.wire.bodies import sounds
 from onrecord.wire.fields import Reading, read
-from onrecord.wire.requests import command_id_of, members_of
+from onrecord.wire.requests import carried, members_of
 
 
 def parse_playback_start(body: object) -> PlaybackStart:
     """POST …/actions/playback_start."""
-    reading = read(sound_bodies.PLAYBACK_START, members_of(body))
+    reading = read(sounds.PLAYBACK_START, members_of(body))
     _check_sources(reading)
     reading.refuse_faults()
     values = reading.values
@@ -22,28 +23,25 @@ def parse_playback_start(body: object) -> PlaybackStart:
         overlay=values["overlay"],
         stop=values["stop"],
         targets=values["target_legs"],
-        client_state=values["client_state"],
-        command_id=command_id_of(values),
+        **carried(values),
     )
 
 
 def parse_playback_stop(body: object) -> PlaybackStop:
     """POST …/actions/playback_stop."""
-    reading = read(sound_bodies.PLAYBACK_STOP, members_of(body))
+    reading = read(sounds.PLAYBACK_STOP, members_of(body))
     reading.refuse_faults()
     values = reading.values
-    return PlaybackStop(
-        values["stop"], values["overlay"], values["client_state"], command_id_of(values)
-    )
+    return PlaybackStop(values["stop"], values["overlay"], **carried(values))
 
 
 def parse_speak(body: object) -> PlaybackStart:
     """POST …/actions/speak: a text is played as a file is."""
-    reading = read(sound_bodies.SPEAK, members_of(body))
+    reading = read(sounds.SPEAK, members_of(body))
     values = reading.values
     ssml = values["payload_type"] == "ssml"
     if ssml and values["payload"] is not None and reading.sound("payload"):
-        fault = sound_bodies.ssml_fault(values["payload"])
+        fault = sounds.ssml_fault(values["payload"])
         if fault is not None:
             reading.add_fault("payload", fault)
     reading.refuse_faults()
@@ -52,27 +50,24 @@ def parse_speak(body: object) -> PlaybackStart:
         loops=values["loop"],
         stop=values["stop"],
         targets=values["target_legs"],
-        client_state=values["client_state"],
-        command_id=command_id_of(values),
+        **carried(values),
     )
 
 
 def parse_send_dtmf(body: object) -> SendDtmf:
     """POST …/actions/send_dtmf."""
-    reading = read(sound_bodies.SEND_DTMF, members_of(body))
+    reading = read(sounds.SEND_DTMF, members_of(body))
     reading.refuse_faults()
     values = reading.values
-    return SendDtmf(
-        values["digits"], values["duration_millis"], values["client_state"], command_id_of(values)
-    )
+    return SendDtmf(values["digits"], values["duration_millis"], **carried(values))
 
 
 def _check_sources(reading: Reading) -> None:
-    if not reading.sound(*sound_bodies.SOURCES):
+    if not reading.sound(*sounds.SOURCES):
         return
-    given = [name for name in sound_bodies.SOURCES if reading.values[name] is not None]
+    given = [name for name in sounds.SOURCES if reading.values[name] is not None]
     if not given:
-        reading.add_fault(sound_bodies.SOURCES[0], errors.missing(sound_bodies.SOURCES[0]))
+        reading.add_fault(sounds.SOURCES[0], errors.missing(sounds.SOURCES[0]))
     for name in given[1:]:
         detail = f"It cannot be used together with {given[0]}."
         reading.add_fault(name, errors.invalid_value(name, detail))

@@ -16,9 +16,11 @@ _SPEAK_STATUS = {
 """There is no word for a text that was stopped; one that could not be spoken has no status."""
 
 
-def playback_started(leg: Leg, source: PromptSource, event_id: EventId, occurred_ns: int) -> str:
+def playback_started(
+    leg: Leg, source: PromptSource, event_id: EventId, occurred_ns: int, *, overlay: bool = False
+) -> str:
     """``call.playback.started``: the first of a file is sent."""
-    payload = {**leg_ids(leg), **_media(source)}
+    payload = {**leg_ids(leg), **_media(source, overlay=overlay)}
     return event_data("call.playback.started", event_id, occurred_ns, payload)
 
 
@@ -28,13 +30,16 @@ def playback_ended(
     ended: tuple[str, str | None],
     event_id: EventId,
     occurred_ns: int,
+    *,
+    overlay: bool = False,
 ) -> str:
     """``call.playback.ended``: a file was played, stopped, or could not be.
 
     ``ended`` is one of PLAYBACK_STATUSES and, for a failure, what the matter was.
     """
     status, detail = ended
-    payload = {**leg_ids(leg), **_media(source), "status": status, "status_detail": detail}
+    media = _media(source, overlay=overlay)
+    payload = {**leg_ids(leg), **media, "status": status, "status_detail": detail}
     return event_data("call.playback.ended", event_id, occurred_ns, payload)
 
 
@@ -57,9 +62,9 @@ def dtmf_received(leg: Leg, digit: str, event_id: EventId, occurred_ns: int) -> 
     return event_data("call.dtmf.received", event_id, occurred_ns, payload)
 
 
-def _media(source: PromptSource) -> dict[str, object]:
+def _media(source: PromptSource, *, overlay: bool) -> dict[str, object]:
     return {
         "media_url": source.url if isinstance(source, FromUrl) else None,
         "media_name": source.name if isinstance(source, FromFolder) else None,
-        "overlay": False,
+        "overlay": overlay,
     }

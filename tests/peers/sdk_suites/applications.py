@@ -57,6 +57,15 @@ class Stage:
                 return found
             await asyncio.sleep(0.2)
 
+    async def told(self, kind: str) -> None:
+        """Until the application has taken a webhook of this type, or time is up."""
+        end = time.monotonic() + WAIT_SECS
+        query = {"filter[event_type]": kind, "filter[status][eq]": "delivered"}
+        while time.monotonic() < end:
+            if (await self.api.get("/webhook_deliveries", params=query)).json()["data"]:
+                return
+            await asyncio.sleep(0.2)
+
     async def dialled(self) -> str:
         """Let the application dial the phone, which answers; the call_control_id."""
         answer = await self.app.post("/calls/initiate", json={"to": NUMBER})
@@ -90,9 +99,10 @@ async def recorded_from_answer(stage: Stage) -> dict[str, Any]:
 
 
 async def call_in(stage: Stage) -> dict[str, Any]:
-    """The phone calls the application, talks and hangs up."""
+    """The phone calls the application, hears its greeting, talks and hangs up."""
     await stage.phone.call(f"sip:app@127.0.0.1:{stage.server.sip_port}")
-    await asyncio.sleep(4)
+    await stage.told("call.speak.ended")
+    await asyncio.sleep(1)
     await stage.talk()
     await stage.phone.hangup()
     await stage.recordings()

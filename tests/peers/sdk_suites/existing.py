@@ -62,10 +62,10 @@ class Existing:
         self._run(self._phones[-1].wait_answered())
         return token
 
-    def recorded(self) -> tuple[str, str]:
+    def recorded(self, **options: Any) -> tuple[str, str]:
         """call_control_id and recording_id of a call that is being recorded."""
         token = self.answered()
-        return token, self._record(token)
+        return token, self._record(token, **options)
 
     def paused(self) -> tuple[str, str]:
         """The same, with the recording paused."""
@@ -73,9 +73,9 @@ class Existing:
         self.command(token, "record_pause")
         return token, recording
 
-    def new_recording(self) -> str:
+    def new_recording(self, **options: Any) -> str:
         """Id of a recording that is saved."""
-        token, recording = self.recorded()
+        token, recording = self.recorded(**options)
         time.sleep(0.1)
         self.command(token, "hangup")
         self.receiver.wait("call.recording.saved", recording_id=recording)
@@ -94,11 +94,11 @@ class Existing:
         return str(self._ask("GET", "/webhook_deliveries")["data"][0]["id"])
 
     def transcription(self) -> str:
-        """Id of a recording transcription."""
-        found = self._ask("GET", "/recording_transcriptions")["data"]
-        if not found:
-            raise NotMade("no transcription to name")
-        return str(found[0]["id"])
+        """Id of a recording transcription, finished or not."""
+        engine = {"transcription_engine": "B", "transcription_language": "en"}
+        recording = self.new_recording(transcription=True, **engine)
+        asked = f"/recording_transcriptions?filter[recording_id]={recording}"
+        return str(self._ask("GET", asked)["data"][0]["id"])
 
     def command(self, token: str, action: str, **fields: Any) -> Json:
         """What a call command answers."""
@@ -110,12 +110,9 @@ class Existing:
         for phone in phones:
             self._run(phone.close())
 
-    def _record(self, token: str) -> str:
-        return str(
-            self.command(token, "record_start", format="wav", channels="single")["data"][
-                "recording_id"
-            ]
-        )
+    def _record(self, token: str, **options: Any) -> str:
+        asked = {"format": "wav", "channels": "single"} | options
+        return str(self.command(token, "record_start", **asked)["data"]["recording_id"])
 
     def _ask(self, method: str, path: str, fields: Json | None = None) -> Json:
         answer = self._api.request(method, path, json=fields)
@@ -165,7 +162,7 @@ _BY_RESOURCE: dict[str, Callable[[Existing, str], str]] = {
     "call_control_applications": lambda e, _: e.new_application(),
     "connections": lambda e, _: e.application,
     "custom_storage_credentials": lambda e, method: (
-        e.application if method == "POST" else e.storage()
+        e.new_application() if method == "POST" else e.storage()
     ),
     "recording_transcriptions": lambda e, _: e.transcription(),
     "webhook_deliveries": lambda e, _: e.delivery(),

@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 TESTS = HERE.parents[1]
 sys.path.insert(0, str(TESTS))
 
+from onrecord.demo.model import fetch_model  # noqa: E402 -- beside the next
 from running import RunningServer, running  # noqa: E402 -- found through the line above
 
 VERSION = "4.189.0"
@@ -192,7 +193,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tree = source(folder)
-        with running(folder / "data", "46000-47999", api_key=KEY) as server:
+        engine = {"models_folder": str(fetch_model()), "transcription_model": "tiny.en"}
+        with running(folder / "data", "46000-47999", api_key=KEY, **engine) as server:
             bare = outcomes(server, tree, existing=False)
             existing = outcomes(server, tree, existing=True)
     text = table(bare, existing)

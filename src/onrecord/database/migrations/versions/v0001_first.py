@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 -- one statement for each table and index
     """Create every table."""
     op.create_table(
         "api_key",
@@ -165,6 +165,7 @@ def upgrade() -> None:
         sa.Column("file_key", sa.Text(), nullable=True),
         sa.Column("location", sa.Text(), nullable=True),
         sa.Column("trimmed", sa.Text(), nullable=True),
+        sa.Column("fidelity", sa.Text(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -258,6 +259,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('recording', 'paused', 'stopped')"),
     )
     op.create_table(
+        "fidelity_report",
+        sa.Column("recording_id", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("outline", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recording_id"],
+            ["recording.id"],
+            name="fidelity_report_recording",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("recording_id"),
+    )
+    op.create_table(
         "storage_credentials",
         sa.Column("application_id", sa.Text(), nullable=False),
         sa.Column("backend", sa.Text(), nullable=False),
@@ -313,6 +327,8 @@ def upgrade() -> None:
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("request_headers", sa.Text(), nullable=False),
+        sa.Column("response_headers", sa.Text(), nullable=False),
+        sa.Column("response_body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["event_id"], ["event.id"], name="attempt_event", ondelete="CASCADE"
         ),

@@ -1,6 +1,9 @@
-"""Keys of finished files: safe on any file system whatever name was asked for. Pure."""
+"""Keys of finished files: safe on any file system, and in any bucket, whatever name was asked for."""
 
 import unicodedata
+
+from onrecord.calls.records import Recording
+from onrecord.core.units import NS_PER_S, iso_millis
 
 MOST_BASE_BYTES = 200
 """With suffix and extension a name stays under the 255 bytes that file systems allow."""
@@ -13,16 +16,15 @@ _RESERVED = frozenset(
 )
 
 
-def file_key(date: str, recording_id: str, base: str, unix_secs: int, ext: str) -> str:
-    """``{date}/{recording_id}/{base}-{unix_secs}.{ext}``; only ``base`` may be anything.
+def file_key(recording: Recording) -> str:
+    """``{YYYY-MM-DD}/{recording_id}/{name}-{unix seconds}.{format}``, the same whenever it is asked for.
 
-    Raises:
-        ValueError: ``date``, ``recording_id`` or ``ext`` is not a plain word.
+    The name is the wanted one, made safe, or else the call_leg_id. The folder makes the key unique.
     """
-    for part in (date, recording_id, ext):
-        if not part.isascii() or not part.replace("-", "").isalnum():
-            raise ValueError(f"not a plain word: {part!r}")
-    return f"{date}/{recording_id}/{safe_name(base)}-{unix_secs}.{ext}"
+    name = safe_name(recording.params.custom_file_name or recording.leg_id)
+    day = iso_millis(recording.created_ns)[:10]
+    seconds = recording.created_ns // NS_PER_S
+    return f"{day}/{recording.id}/{name}-{seconds}.{recording.params.format}"
 
 
 def safe_name(base: str) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from onrecord.api import schemas
-from onrecord.api.schemas import Schema, ref
+from onrecord.api.openapi import shapes
+from onrecord.api.openapi.shapes import Schema, ref
 from onrecord.core.errors import CallerError
 from onrecord.wire import errors, queries
 
@@ -52,13 +52,13 @@ def answer(description: str, schema: Schema, status: str = "200") -> Schema:
 
 def data(name: str, description: str, status: str = "200") -> Schema:
     """An answer whose ``data`` is one resource."""
-    return answer(description, schemas.obj({"data": ref(name)}), status)
+    return answer(description, shapes.obj({"data": ref(name)}), status)
 
 
 def listing(name: str, description: str) -> Schema:
     """An answer whose ``data`` is a page of resources."""
     items = {"type": "array", "items": ref(name)}
-    return answer(description, schemas.obj({"data": items, "meta": ref("PaginationMeta")}))
+    return answer(description, shapes.obj({"data": items, "meta": ref("PaginationMeta")}))
 
 
 def refusal(description: str, examples: dict[str, CallerError]) -> Schema:
@@ -93,12 +93,12 @@ def page_parameters() -> list[Schema]:
     """The query parameters of every list."""
     number: Schema = {
         "type": "integer",
-        "minimum": 1,
+        "minimum": 0,
         "maximum": queries.MAX_PAGE_NUMBER,
         "default": 1,
     }
     size: Schema = number | {"maximum": queries.MAX_PAGE_SIZE, "default": 20}
     return [
-        query("page[number]", "Which page; `page_number` does as well.", number),
+        query("page[number]", "Which page, from 1; `page_number` does as well.", number),
         query("page[size]", "Items on a page; `page_size` does as well.", size),
     ]

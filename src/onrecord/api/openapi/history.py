@@ -1,36 +1,36 @@
-"""The paths and schemas of ``api.history`` in the OpenAPI document."""
+"""Paths and schemas of what happened: active calls, call events, deliveries, transcriptions."""
 
 from collections.abc import Mapping
 
-from onrecord.api import operations as ops
-from onrecord.api import schemas
-from onrecord.api.schemas import Schema
+from onrecord.api.openapi import operations as ops
+from onrecord.api.openapi import shapes
+from onrecord.api.openapi.shapes import Schema
 from onrecord.wire import history, transcriptions
 
 _TRANSCRIPTION_ID = "6a09cdc3-8948-47f0-aa62-74ac943d6c58"
 _IDS: Schema = {
-    "call_leg_id": schemas.text("The leg.", schemas.LEG_ID, format="uuid"),
-    "call_session_id": schemas.text("Its session.", schemas.SESSION_ID, format="uuid"),
+    "call_leg_id": shapes.text("The leg.", shapes.LEG_ID, format="uuid"),
+    "call_session_id": shapes.text("Its session.", shapes.SESSION_ID, format="uuid"),
 }
 _OPEN: Schema = {"type": "object", "additionalProperties": True}
 
 SCHEMAS: Schema = {
-    "ActiveCall": schemas.obj(
+    "ActiveCall": shapes.obj(
         {
-            "record_type": schemas.choice("Always `call`.", "call"),
-            "call_control_id": schemas.text("Its token.", schemas.CALL_CONTROL_ID),
+            "record_type": shapes.choice("Always `call`.", "call"),
+            "call_control_id": shapes.text("Its token.", shapes.CALL_CONTROL_ID),
             **_IDS,
-            "client_state": schemas.nullable("The last client_state.", "aGF2ZSBhIG5pY2UgZGF5ID1d"),
-            "call_duration": schemas.number("Seconds since it began.", 50),
+            "client_state": shapes.nullable("The last client_state.", "aGF2ZSBhIG5pY2UgZGF5ID1d"),
+            "call_duration": shapes.number("Seconds since it began.", 50),
         }
     ),
-    "CallEvent": schemas.obj(
+    "CallEvent": shapes.obj(
         {
-            "record_type": schemas.choice("Always `call_event`.", "call_event"),
-            "type": schemas.choice("What it is.", *history.KINDS),
-            "name": schemas.text("Name of the command or type of the event.", "call.answered"),
+            "record_type": shapes.choice("Always `call_event`.", "call_event"),
+            "type": shapes.choice("What it is.", *history.KINDS),
+            "name": shapes.text("Name of the command or type of the event.", "call.answered"),
             **_IDS,
-            "event_timestamp": schemas.moment("When it happened."),
+            "event_timestamp": shapes.moment("When it happened."),
             "metadata": _OPEN
             | {
                 "description": (
@@ -41,38 +41,39 @@ SCHEMAS: Schema = {
             },
         }
     ),
-    "WebhookDelivery": schemas.obj(
+    "WebhookDelivery": shapes.obj(
         {
-            "record_type": schemas.choice("Always `webhook_delivery`.", "webhook_delivery"),
-            "id": schemas.text("The id of the event.", schemas.EVENT_ID, format="uuid"),
-            "status": schemas.choice("How it stands.", *history.DELIVERY_STATUSES),
-            "started_at": schemas.moment("When the first attempt began."),
-            "finished_at": schemas.moment("When the last attempt ended."),
+            "record_type": shapes.choice("Always `webhook_delivery`.", "webhook_delivery"),
+            "id": shapes.text("The id of the event.", shapes.EVENT_ID, format="uuid"),
+            "status": shapes.choice("How it stands.", *history.DELIVERY_STATUSES),
+            "started_at": shapes.moment("When the first attempt began."),
+            "finished_at": shapes.moment("When the last attempt ended."),
             "webhook": _OPEN | {"description": "The event: `data` of what was sent."},
-            "attempts": schemas.array(
+            "attempts": shapes.array(
                 _OPEN,
                 "Newest first: `status`, `started_at`, `finished_at`, `http` (`request` with "
-                "`url`, `method`, `headers`; `response` with `status`) and `errors`.",
+                "`url`, `method`, `headers`; `response` with `status`, `headers`, `body`, the "
+                "latter two cut at 10000 characters), `errors` (codes) and, for people, `detail`.",
             ),
         }
     ),
-    "RecordingTranscription": schemas.obj(
+    "RecordingTranscription": shapes.obj(
         {
-            "record_type": schemas.choice("Always so.", "recording_transcription"),
-            "id": schemas.text("The transcription.", _TRANSCRIPTION_ID, format="uuid"),
-            "recording_id": schemas.text("Its recording.", schemas.RECORDING_ID, format="uuid"),
-            "status": schemas.choice("How far it is.", "in-progress", "completed"),
-            "transcription_text": schemas.text("What was said; empty until then.", "Hello."),
-            "transcription_engine": schemas.text("Who transcribes, or did.", "B"),
-            "transcription_language": schemas.text("The language.", "en-US"),
+            "record_type": shapes.choice("Always so.", "recording_transcription"),
+            "id": shapes.text("The transcription.", _TRANSCRIPTION_ID, format="uuid"),
+            "recording_id": shapes.text("Its recording.", shapes.RECORDING_ID, format="uuid"),
+            "status": shapes.choice("How far it is.", "in-progress", "completed"),
+            "transcription_text": shapes.text("What was said; empty until then.", "Hello."),
+            "transcription_engine": shapes.text("Who transcribes, or did.", "B"),
+            "transcription_language": shapes.text("The language.", "en-US"),
             "duration_millis": {
                 "type": ["integer", "null"],
                 "description": "Length of what was transcribed.",
                 "examples": [60000],
             },
-            "created_at": schemas.moment("When it was begun."),
-            "updated_at": schemas.moment("When it last changed."),
-            "failure": schemas.text(
+            "created_at": shapes.moment("When it was begun."),
+            "updated_at": shapes.moment("When it last changed."),
+            "failure": shapes.text(
                 "Why there will be no text; absent otherwise.", "The engine refused."
             ),
         },
@@ -94,8 +95,8 @@ SCHEMAS: Schema = {
 
 def paths() -> Schema:
     """The paths, as JSON values."""
-    connection = ops.path_parameter("connection_id", "The application.", schemas.CONNECTION_ID)
-    delivery = ops.path_parameter("delivery_id", "The delivery.", schemas.EVENT_ID)
+    connection = ops.path_parameter("connection_id", "The application.", shapes.CONNECTION_ID)
+    delivery = ops.path_parameter("delivery_id", "The delivery.", shapes.EVENT_ID)
     return {
         "/v2/connections/{connection_id}/active_calls": {
             "parameters": [connection],
@@ -145,7 +146,7 @@ def _transcription_paths() -> Schema:
     one = ops.path_parameter("transcription_id", "The transcription.", _TRANSCRIPTION_ID)
     plain = {"schema": {"type": "string"}}
     segments = ops.answer(
-        "The segments.", schemas.obj({"data": schemas.array(_OPEN, "In order of time.")})
+        "The segments.", shapes.obj({"data": shapes.array(_OPEN, "In order of time.")})
     )
     segments["200"]["content"] |= {"text/vtt": plain, "text/plain": plain}
     form = {"type": "string", "enum": sorted(transcriptions.MEDIA_TYPES)}
@@ -193,7 +194,7 @@ def _transcription_paths() -> Schema:
 
 def _cursor_parameters() -> list[Schema]:
     text: Schema = {"type": "string", "pattern": f"^{history.CURSOR}$"}
-    limit: Schema = {"type": "integer", "minimum": 1, "maximum": 250}
+    limit: Schema = {"type": "integer", "minimum": 0, "maximum": 250}
     return [
         *ops.page_parameters(),
         ops.query("page[after]", "`meta.cursors.after` of an earlier answer.", text),

@@ -1,4 +1,4 @@
-"""The members of the bodies of playback_start, playback_stop, speak and send_dtmf (contract section 8.3)."""
+"""Bodies of playback_start, playback_stop, speak and send_dtmf (contract section 8.3)."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from onrecord.core.errors import CallerError
 from onrecord.wire import errors
-from onrecord.wire.bodies import CLIENT_STATE, COMMAND_ID
+from onrecord.wire.bodies.members import CLIENT_STATE, COMMAND_ID, WEBHOOK_FIELDS
 from onrecord.wire.fields import (
     DIGITS,
     NAME,
@@ -79,6 +79,7 @@ LANGUAGES = (
     "tr-TR",
 )
 
+_TIMES = f"[1-9][0-9]?|{MOST_LOOPS}"
 _VOICE = r"[A-Za-z0-9_][A-Za-z0-9_.:/ -]*"
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _TAG = re.compile(r"<\s*/?\s*([^\s<>/]*)")
@@ -99,14 +100,16 @@ _CONTENT = Form(_refuse_content, {"pattern": f"^{_BASE64}$", "contentEncoding": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop(Field):
-    """How often: 1 to 100, or ``infinity``, which is read as None."""
+    """How often: 1 to 100, as a number or its digits, or ``infinity``, which is read as None."""
 
     def parse(self, path: str, value: object) -> int | None:  # noqa: ARG002 -- the code names it
         """The number of times."""
         if value == ENDLESS:
             return None
+        number = value
         whole = isinstance(value, float) and value.is_integer()
-        number = int(value) if whole and isinstance(value, float) else value
+        if isinstance(value, float | str) and (whole or re.fullmatch(_TIMES, str(value))):
+            number = int(value)
         if not isinstance(number, int) or isinstance(number, bool):
             raise errors.invalid_loop()
         if not 1 <= number <= MOST_LOOPS:
@@ -116,7 +119,7 @@ class Loop(Field):
     def constraints(self) -> dict[str, object]:
         """Either form."""
         number = {"type": "integer", "minimum": 1, "maximum": MOST_LOOPS}
-        return {"anyOf": [number, {"type": "string", "enum": [ENDLESS]}]}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^(?:{ENDLESS}|{_TIMES})$"}]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +213,10 @@ _LOOP = Loop(
 )
 _OVERLAY = Flag(
     name="overlay",
-    description="Audio over other audio; this server does not mix and refuses `true`.",
+    description=(
+        "Lay it over what the party hears anyway, of files as of the other party; overlays play one "
+        "after another in a queue of their own."
+    ),
     example=False,
     default=False,
 )
@@ -258,6 +264,7 @@ PLAYBACK_START: tuple[Field, ...] = (
     ),
     CLIENT_STATE,
     COMMAND_ID,
+    *WEBHOOK_FIELDS,
 )
 PLAYBACK_STOP: tuple[Field, ...] = (
     replace(
@@ -265,11 +272,10 @@ PLAYBACK_STOP: tuple[Field, ...] = (
         description="`current` stops what plays, and the next begins; `all` stops everything.",
         default="all",
     ),
-    replace(
-        _OVERLAY, description="Audio over other audio, of which there is none: `true` is refused."
-    ),
+    replace(_OVERLAY, description="Stop in the queue of overlays instead."),
     CLIENT_STATE,
     COMMAND_ID,
+    *WEBHOOK_FIELDS,
 )
 SPEAK: tuple[Field, ...] = (
     SpokenText(
@@ -318,6 +324,7 @@ SPEAK: tuple[Field, ...] = (
     _TARGET_LEGS,
     CLIENT_STATE,
     COMMAND_ID,
+    *WEBHOOK_FIELDS,
 )
 SEND_DTMF: tuple[Field, ...] = (
     Text(
@@ -340,4 +347,5 @@ SEND_DTMF: tuple[Field, ...] = (
     ),
     CLIENT_STATE,
     COMMAND_ID,
+    *WEBHOOK_FIELDS,
 )

@@ -1,8 +1,8 @@
-"""The members of the bodies that make and change resources (contract section 8.5).
+"""Bodies that make and change applications and numbers (contract section 8.5)."""
 
-The order of a table is the order in which faults are reported.
-"""
+from dataclasses import replace
 
+from onrecord.wire.bodies.members import CONNECTION_ID
 from onrecord.wire.fields import (
     NAME,
     URL,
@@ -134,24 +134,5 @@ APPLICATION: tuple[Field, ...] = (
 )
 
 PHONE_NUMBER: tuple[Field, ...] = (
-    Text(
-        name="connection_id",
-        description="Id of the application that calls to the number go to.",
-        example="1293384261075731499",
-        required=True,
-        high=64,
-        form=NAME,
-    ),
-)
-
-RECORDING_IDS: tuple[Field, ...] = (
-    ListOf(
-        name="ids",
-        description="Ids of the recordings to delete; unknown ones are passed over.",
-        example=["6a09cdc3-8948-47f0-aa62-74ac943d6c58"],
-        required=True,
-        low=1,
-        high=1000,
-        item=Text(name="id", description="Id of a recording.", high=255),
-    ),
+    replace(CONNECTION_ID, description="Id of the application that calls to the number go to."),
 )

@@ -1,0 +1,139 @@
+"""The outline of a sound in at most 1,200 stretches, however long it is: what a waveform is drawn from.
+
+Kept as bytes: a channel is a row of stretches, a stretch three little-endian 16 bit numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST: Final = 1200
+"""Stretches of an outline."""
+
+_FINEST: Final = 1000
+"""Stretches in a second, to begin with."""
+_COLUMNS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The outline of one channel."""
+
+    values: NDArray[np.int16]
+    """Lowest, highest and RMS sample of each stretch. Shape ``(n, 3)``."""
+    seconds: float
+    """How long each stretch is; the last one may be shorter."""
+
+    def columns(self, edges: NDArray[np.float64]) -> NDArray[np.int16]:
+        """The outline of other stretches: those between neighbours of ``edges``, seconds, ascending.
+
+        Shape ``(len(edges) - 1, 3)``; where there is no sound there is silence. Of several
+        stretches the RMS is that of the loudest.
+        """
+        made = np.zeros((max(len(edges) - 1, 0), _COLUMNS), np.int16)
+        if not len(self.values):
+            return made
+        first = np.floor(edges[:-1] / self.seconds + 1e-9).astype(np.int64)
+        last = np.maximum(np.ceil(edges[1:] / self.seconds - 1e-9).astype(np.int64), first + 1)
+        there = (first >= 0) & (first < len(self.values)) & (edges[1:] > edges[:-1])
+        for column in np.flatnonzero(there).tolist():
+            some = self.values[first[column] : last[column]]
+            made[column] = some[:, 0].min(), some[:, 1].max(), some[:, 2].max()
+        return made
+
+
+class Outline:
+    """Makes the envelope of one channel, block by block, in memory that does not grow."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._size = max(sample_rate // _FINEST, 1)
+        self._low = np.zeros(MOST, np.int16)
+        self._high = np.zeros(MOST, np.int16)
+        self._energy = np.zeros(MOST)
+        self._whole = 0
+        self._open = 0
+
+    def add(self, samples: NDArray[np.int16]) -> None:
+        """Take in the next samples. Shape ``(n,)``."""
+        if not self._whole + self._open:
+            while len(samples) > MOST * self._size:
+                self._size *= 2
+        while len(samples):
+            if self._whole == MOST:
+                self._halve()
+            if self._open or len(samples) < self._size:
+                count = min(self._size - self._open, len(samples))
+                self._join(samples[:count])
+            else:
+                stretches = min(len(samples) // self._size, MOST - self._whole)
+                count = stretches * self._size
+                self._fill(samples[:count].reshape(stretches, self._size))
+            samples = samples[count:]
+
+    def envelope(self) -> Envelope:
+        """What there is so far."""
+        n = self._whole + (self._open > 0)
+        held = np.full(n, self._size)
+        if self._open:
+            held[-1] = self._open
+        values = np.empty((n, _COLUMNS), np.int16)
+        values[:, 0] = self._low[:n]
+        values[:, 1] = self._high[:n]
+        values[:, 2] = np.minimum(np.round(np.sqrt(self._energy[:n] / held)), 32767)
+        return Envelope(values, self._size / self._rate)
+
+    def _fill(self, stretches: NDArray[np.int16]) -> None:
+        """Whole stretches. Shape ``(n, size)``."""
+        there = slice(self._whole, self._whole + len(stretches))
+        self._low[there] = stretches.min(axis=1)
+        self._high[there] = stretches.max(axis=1)
+        wide = stretches.astype(np.float32)
+        self._energy[there] = np.einsum("ij,ij->i", wide, wide)
+        self._whole += len(stretches)
+
+    def _join(self, samples: NDArray[np.int16]) -> None:
+        """Some of the stretch that is open."""
+        at, wide = self._whole, samples.astype(np.float32)
+        low, high, energy = samples.min(), samples.max(), float(np.dot(wide, wide))
+        if self._open:
+            low, high = min(low, self._low[at]), max(high, self._high[at])
+            energy += self._energy[at]
+        self._low[at], self._high[at], self._energy[at] = low, high, energy
+        self._open += len(samples)
+        if self._open == self._size:
+            self._whole, self._open = self._whole + 1, 0
+
+    def _halve(self) -> None:
+        """Two stretches become one."""
+        half = MOST // 2
+        self._low[:half] = self._low.reshape(half, 2).min(axis=1)
+        self._high[:half] = self._high.reshape(half, 2).max(axis=1)
+        self._energy[:half] = self._energy.reshape(half, 2).sum(axis=1)
+        self._whole, self._size = half, 2 * self._size
+
+
+def envelope(samples: NDArray[np.int16], sample_rate: int) -> Envelope:
+    """The envelope of samples that are all there. Shape ``(n,)``."""
+    outline = Outline(sample_rate)
+    outline.add(samples)
+    return outline.envelope()
+
+
+def pack(envelopes: Sequence[Envelope]) -> bytes:
+    """The values of all channels, one after the other; they are equally long."""
+    return b"".join(one.values.astype("<i2").tobytes() for one in envelopes)
+
+
+def unpack(packed: bytes, channels: int, seconds: float) -> tuple[Envelope, ...]:
+    """What :func:`pack` made of ``channels`` envelopes whose stretches are ``seconds`` long.
+
+    Raises:
+        ValueError: it is not the outline of so many channels.
+    """
+    values = np.frombuffer(packed, "<i2").astype(np.int16)
+    shaped = values.reshape(channels, -1, _COLUMNS)
+    return tuple(Envelope(row, seconds) for row in shaped)
