@@ -27,6 +27,7 @@ tests: .venv/ready-test
 
 bench: .venv/ready-test
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.capture
 	$(BIN)/python -m bench.mastering
 
 docs: .venv/ready

@@ -1,6 +1,6 @@
 """Writes the table of ``docs/fidelity.md``: bad networks and clocks in virtual time, and what became of them.
 
-Run it after a change of the timeline: ``python docs/fidelity_table.py`` (two minutes). Every figure follows from
+Run it after a change of the timeline: ``python docs/fidelity_table.py`` (some minutes). Every figure follows from
 the seed; tests do the same with shorter calls.
 """  # noqa: INP001 - a script beside the page that it fills in, not a package
 
@@ -49,6 +49,7 @@ class Row:
     deviations: Deviations
     mos: float | None
     rate: int = 8000
+    lost_by_report: int = 0
 
     @property
     def off_ms(self) -> np.ndarray:  # type: ignore[type-arg]
@@ -121,7 +122,8 @@ def both(ppm: float, network: Network) -> Case:
         other = np.interp(tracks[0].places, tracks[1].places, tracks[1].errors)
         found.errors = tracks[0].errors - other
         sent = sum(stream.sent for stream in streams)
-        return _row(name, seconds, (sent, sent - sum(len(s.truth) for s in streams)), found)
+        row = _row(name, seconds, (sent, sent - sum(len(s.truth) for s in streams)), found)
+        return replace(row, lost_by_report=sum(record.lost for record in deviations))
 
     return run
 
@@ -170,7 +172,8 @@ def _row(name: str, seconds: float, counts: tuple[int, int], found: Score, rate:
     report = make_report(
         {"inbound": deviations}, (), ran_ms=round(seconds * 1000), sample_rate=rate
     )
-    return Row(name, *counts, found, deviations, report.tracks["inbound"].mos, rate)
+    mos = report.tracks["inbound"].mos
+    return Row(name, *counts, found, deviations, mos, rate, deviations.lost)
 
 
 def _at(
@@ -290,7 +293,7 @@ def table(rows: list[Row]) -> str:
     lines: list[tuple[object, ...]] = [HEAD, ("---",) * len(HEAD)]
     for row in rows:
         record, found = row.deviations, row.found
-        figures = (row.sent, row.lost, record.lost, row.missing)
+        figures = (row.sent, row.lost, row.lost_by_report, row.missing)
         false = "-" if np.isnan(found.false_ms) else round(found.false_ms)
         changed = (found.lost_samples, false)
         off = (np.median(row.off_ms), row.p99_ms, row.worst_ms)

@@ -6,8 +6,10 @@ import random
 import select
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from onrecord.calls.media import MediaEvent
 from onrecord.core.ids import CallControlId, LegId, NodeId, RecordingId
 from onrecord.core.settings import Settings
 from onrecord.media.plane import MediaPlane
@@ -133,10 +135,29 @@ class Spooled:
         return [fact.kind for fact in self.facts]
 
 
+class Told:
+    """Takes the events of a media plane."""
+
+    def __init__(self) -> None:
+        self.events: list[MediaEvent] = []
+        self._more = asyncio.Event()
+
+    def __call__(self, event: MediaEvent) -> None:
+        self.events.append(event)
+        self._more.set()
+
+    async def until(self, *wanted: MediaEvent) -> None:
+        """Wait until all of these have come."""
+        async with asyncio.timeout(10):
+            while not all(event in self.events for event in wanted):
+                self._more.clear()
+                await self._more.wait()
+
+
 @contextlib.asynccontextmanager
-async def plane(tmp_path: Path, **given):
-    """A media plane that is started, with a process of its own."""
-    made = MediaPlane(settings(tmp_path, **given))
+async def plane(tmp_path: Path, told: Callable[[MediaEvent], None] = lambda _: None, **given):
+    """A media plane that is started, with a process of its own; it sends idle packets only if asked to."""
+    made = MediaPlane(settings(tmp_path, **{"idle_packet_ms": 15000} | given), told)
     await made.start()
     try:
         yield made
@@ -148,6 +169,15 @@ async def connected(plane: MediaPlane, leg: LegId, peer: Peer, **given) -> RtpAd
     """Where the leg takes packets, which it has from ``peer``."""
     address = await plane.open_leg(leg)
     await plane.connect_leg(leg, peer.media(**given))
+    return address
+
+
+async def met(plane: MediaPlane, leg: LegId, peer: Peer, **given) -> RtpAddress:
+    """As ``connected``, and the leg has had a first packet of ``peer``, which has read all that came back."""
+    address = await connected(plane, leg, peer, **given)
+    peer.send(address)
+    await asyncio.sleep(0.05)
+    drain(peer.rtp)
     return address
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onrecord.audio.envelope import envelope
-from onrecord.audio.level import Meter
+from onrecord.audio.level import level_of
 from onrecord.calls.records import FidelityReport, Trimmed
 from onrecord.core.ids import RecordingId
 from onrecord.core.units import NS_PER_S
@@ -46,9 +46,7 @@ def report_on(
     """The report on a file with these channels, of a call that went for so long."""
     levels, outline = [], []
     for samples in channels:
-        meter = Meter()
-        meter.add(samples)
-        levels.append(meter.level())
+        levels.append(level_of(samples))
         outline.append(envelope(samples, RATE))
     return make_report(
         tracks,

@@ -33,6 +33,7 @@ from onrecord.service.spools import Spools
 from onrecord.service.transcribing import TranscriptionFiles
 from onrecord.service.vault import Vault
 from onrecord.sip.backend import Answered, Ended, IncomingCall
+from onrecord.storage import Links
 from onrecord.storage.buckets import Buckets
 from onrecord.webhooks import policy
 from reported import gappy
@@ -425,7 +426,10 @@ class Bench:
             vault=Vault(self.folder / "keys" / "storage.key"),
             clock=clock,
         )
-        self.recordings = Recordings(self.database, self.destinations)
+        links = Links("http://127.0.0.1", b"s" * 32, 600)
+        self.recordings = Recordings(
+            self.database, self.destinations, links, clock, self.transcription_files
+        )
         self.finishing = Finishing(
             store=self.database,
             storage=self.storage,

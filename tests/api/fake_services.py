@@ -54,6 +54,7 @@ from onrecord.core.ids import (
     new_uuid,
 )
 from onrecord.service.destinations import Opened
+from onrecord.storage import Links
 from onrecord.wire import errors
 from reported import gappy, kept
 
@@ -267,6 +268,8 @@ class FakeApplications:
 @dataclass
 class FakeRecordings:
     rows: dict[str, Recording] = field(default_factory=dict)
+    links: Links = field(default_factory=lambda: Links("http://127.0.0.1", b"s" * 32, 600))
+    now_ns: int = NOW_NS
     wanted: RecordingFilter | None = None
 
     async def get(self, recording_id: str) -> Recording:
@@ -277,6 +280,17 @@ class FakeRecordings:
     async def report(self, recording_id: str) -> tuple[Recording, FidelityReport]:
         recording, report = await self.get(recording_id), gappy()
         return replace(recording, fidelity=report.fidelity), kept(report, recording_id)
+
+    async def pictured(
+        self, recording_id: str, expires: str, signature: str
+    ) -> tuple[Recording, FidelityReport]:
+        path = f"pictures/{recording_id}.png"
+        if not self.links.holds(path, expires, signature, self.now_ns):
+            raise errors.link_refused()
+        return await self.report(recording_id)
+
+    def picture_link(self, recording_id: RecordingId) -> str:
+        return self.links.link(f"pictures/{recording_id}.png", self.now_ns)
 
     async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
         self.wanted = wanted

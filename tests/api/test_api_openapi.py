@@ -213,14 +213,14 @@ def test_a_report_is_as_described():
     report = gappy()
     recording = make_recording(fidelity=report.fidelity)
     described = SPEC["components"]["schemas"]["RecordingReport"]
-    told = report_resource(recording, kept(report))
+    told = report_resource(recording, kept(report), "http://x/p")
     resolve(described).validate(told)
     assert set(told) == set(described["properties"])
     track = described["properties"]["tracks"]["additionalProperties"]
     assert set(told["tracks"]["inbound"]) == set(track["properties"])
     [channel, _] = told["channels"]
     assert set(channel) == set(described["properties"]["channels"]["items"]["properties"])
-    member = recording_resource(recording, None)
+    member = recording_resource(recording, None, "http://x/p")
     resolve(SPEC["components"]["schemas"]["Recording"]).validate(member)
     shown = SPEC["components"]["schemas"]["Recording"]["properties"]["fidelity"]
     assert set(member["fidelity"]) == set(shown["properties"])

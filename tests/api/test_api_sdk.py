@@ -2,6 +2,7 @@
 
 import base64
 import io
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -217,6 +218,17 @@ def test_the_report_on_a_recording_and_its_picture(server, client):
     assert picture.headers["content-type"] == "image/png"
     with Image.open(io.BytesIO(picture.content)) as image:
         assert image.size[0] == 1440
+    assert told["picture_url"] == shown.picture_url
+    linked = urlsplit(shown.picture_url)
+    with httpx.Client(base_url=server.base) as stranger:
+        got = stranger.get(f"{linked.path}?{linked.query}")
+        assert (got.content, got.headers["content-type"]) == (picture.content, "image/png")
+        assert stranger.get("/v2/recordings/r1/report.png").status_code == 401
+        assert stranger.get(f"/pictures/r2.png?{linked.query}").status_code == 403
+        assert stranger.get(linked.path).status_code == 403
+        server.fakes.recordings.now_ns += 600 * 10**9
+        over = stranger.get(f"{linked.path}?{linked.query}")
+        assert (over.status_code, over.json()["errors"][0]["code"]) == (403, "10010")
     for path in ("report", "report.png"):
         with pytest.raises(telnyx.NotFoundError):
             client.get(f"/recordings/gone/{path}", cast_to=object)

@@ -13,7 +13,7 @@ from onrecord.calls.records import RecordingState
 from onrecord.core.errors import CapacityError, DestinationError
 from onrecord.database import Database
 from onrecord.jobs import JobClient, Moving, Transcribing, Worker, prepare
-from onrecord.jobs.worker import POLL_SECS, prune
+from onrecord.jobs.worker import MOVE_CONCURRENCY, POLL_SECS, prune
 from stored_records import a_recording, jobs_of
 
 
@@ -258,7 +258,26 @@ async def test_a_file_is_tried_to_be_moved_a_bounded_number_of_times(bench):
 
     before = given_up()
     await bench.database.write(work)
-    async with running(bench.worker(moving=Moving(move, retry_secs=(0.05, 0.05)))):
+    async with running(bench.worker(moving=Moving(move, (0.05, 0.05), poll_secs=0.1))):
         await until(lambda: tried == {"recording-bad": 3, "recording-good": 2}, 20)
         await until(lambda: given_up() == before + 1, 5)
     assert tried == {"recording-bad": 3, "recording-good": 2}
+
+
+async def test_files_that_a_slow_bucket_takes_hold_up_no_recording(bench):
+    begun = []
+
+    async def move(recording_id):
+        begun.append(recording_id)
+        await asyncio.Event().wait()
+
+    def work(unit):
+        for number in range(20):
+            unit.enqueue_move(a_recording(number), 5, 0.0)
+
+    await bench.database.write(work)
+    async with running(bench.worker(moving=Moving(move, poll_secs=0.1))):
+        await until(lambda: len(begun) > 1)
+        await bench.stopped("one")
+        await until(lambda: bench.finished == ["recording-one"])
+    assert len(begun) == MOVE_CONCURRENCY

@@ -1,65 +1,21 @@
 """A real media process that lays audio over other audio: over clips, bridges, transcoded bridges, and nothing."""
 
 import asyncio
-import contextlib
 import time
 
 import numpy as np
 import pytest
 
 from listening import strength, tone_ms
-from media_peer import EVENTS, PCMA, PCMU, Peer, Spooled, drain, record, settings
+from media_peer import EVENTS, PCMA, PCMU, Spooled, Told, drain, met, plane, record
 from onrecord.audio.payloads import make_decoder, make_encoder, sample_rate
 from onrecord.calls.media import Clip, PlaybackEnded, PlaybackStarted
 from onrecord.core.ids import LegId, RecordingId
-from onrecord.media.plane import MediaPlane
 from onrecord.prompts.preparing import framed
 from onrecord.sdp.codecs import G722, L16_WIDE
 from onrecord.sdp.negotiation import MediaDirection
 
 A, B = LegId("leg-a"), LegId("leg-b")
-
-
-class Told:
-    def __init__(self):
-        self.events, self._more = [], asyncio.Event()
-
-    def __call__(self, event):
-        self.events.append(event)
-        self._more.set()
-
-    async def until(self, *wanted):
-        async with asyncio.timeout(10):
-            while not all(event in self.events for event in wanted):
-                self._more.clear()
-                await self._more.wait()
-
-
-@contextlib.asynccontextmanager
-async def plane(tmp_path, told, **given):
-    made = MediaPlane(settings(tmp_path, **{"idle_packet_ms": 15000} | given), told)
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
-@pytest.fixture
-def peers():
-    made = [Peer(ssrc=7), Peer(ssrc=8)]
-    yield made
-    for peer in made:
-        peer.close()
-
-
-async def connected(media, leg, peer, **given):
-    address = await media.open_leg(leg)
-    await media.connect_leg(leg, peer.media(**given))
-    peer.send(address)
-    await asyncio.sleep(0.05)
-    drain(peer.rtp)
-    return address
 
 
 def wave(hertz, seconds, rate, amplitude=6000):
@@ -98,7 +54,7 @@ def heard(packets, codec, number):
 async def test_an_overlay_lies_over_a_clip_which_goes_on_when_it_ends(tmp_path, peers):
     told, peer = Told(), peers[0]
     async with plane(tmp_path, told) as media:
-        await connected(media, A, peer)
+        await met(media, A, peer)
         spool = await record(media, tmp_path, "r", A)
         await media.play(A, "clip", clip(tmp_path, "clip", 440, 1.6, PCMU), 1)
         await told.until(PlaybackStarted(A, "clip"))
@@ -120,13 +76,13 @@ async def test_an_overlay_lies_over_a_clip_which_goes_on_when_it_ends(tmp_path, 
 
 @pytest.mark.parametrize("codecs", [(PCMU, PCMU), (G722, PCMA)])
 async def test_an_overlay_lies_over_a_bridge_and_leaves_nothing_out(tmp_path, peers, codecs):
-    told, (left, right) = Told(), peers
+    told, (left, right, _) = Told(), peers
     theirs, ours = codecs
     numbers = {PCMU: 0, PCMA: 8, G722: 9}
     left.codec, right.codec = numbers[theirs], numbers[ours]
     async with plane(tmp_path, told) as media:
-        to_left = await connected(media, A, left, codec=theirs, number=left.codec)
-        to_right = await connected(media, B, right, codec=ours, number=right.codec)
+        to_left = await met(media, A, left, codec=theirs, number=left.codec)
+        to_right = await met(media, B, right, codec=ours, number=right.codec)
         await media.bridge(A, B)
         await media.play(B, "warm", clip(tmp_path, "warm", 1000, 0.06, L16_WIDE), 1, overlay=True)
         await told.until(PlaybackEnded(B, "warm", "completed"))
@@ -152,7 +108,7 @@ async def test_an_overlay_lies_over_a_bridge_and_leaves_nothing_out(tmp_path, pe
 async def test_an_overlay_alone_is_heard_is_stopped_and_ends_with_the_leg(tmp_path, peers):
     told, peer = Told(), peers[0]
     async with plane(tmp_path, told) as media:
-        await connected(media, A, peer)
+        await met(media, A, peer)
         await media.play(A, "one", clip(tmp_path, "one", 1000, 0.5, L16_WIDE), None, overlay=True)
         await media.play(A, "two", clip(tmp_path, "two", 600, 0.4, L16_WIDE), 1, overlay=True)
         await told.until(PlaybackStarted(A, "one"))
@@ -177,7 +133,7 @@ async def test_an_overlay_alone_is_heard_is_stopped_and_ends_with_the_leg(tmp_pa
 async def test_an_overlay_follows_hold_and_another_codec(tmp_path, peers):
     told, peer = Told(), peers[0]
     async with plane(tmp_path, told) as media:
-        await connected(media, A, peer)
+        await met(media, A, peer)
         await media.play(A, "over", clip(tmp_path, "over", 1000, 0.5, L16_WIDE), None, overlay=True)
         await told.until(PlaybackStarted(A, "over"))
         await asyncio.sleep(0.3)
@@ -191,11 +147,11 @@ async def test_an_overlay_follows_hold_and_another_codec(tmp_path, peers):
 
 
 async def test_digits_are_kept_from_a_leg_that_is_deaf_to_them(tmp_path, peers):
-    left, right = peers
+    left, right, _ = peers
     async with plane(tmp_path, Told()) as media:
         events = {"telephone_event_payload_type": 101}
-        to_left = await connected(media, A, left, **events)
-        to_right = await connected(media, B, right, **events)
+        to_left = await met(media, A, left, **events)
+        to_right = await met(media, B, right, **events)
         await media.bridge(A, B, deaf_to_digits=[B])
         for peer, to in ((left, to_left), (right, to_right)):
             peer.send(to)

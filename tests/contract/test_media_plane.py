@@ -188,7 +188,7 @@ async def test_bridged_legs_hear_each_other_and_both_recordings_hold_it(tmp_path
 
 async def test_hold_stops_the_relay_and_is_a_fact(tmp_path, peers):
     left, right = peers[0], peers[1]
-    async with plane(tmp_path, idle_packet_ms=15000) as media:
+    async with plane(tmp_path) as media:
         to_left = await connected(media, A, left)
         await connected(media, B, right)
         await media.bridge(A, B)

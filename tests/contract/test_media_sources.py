@@ -120,7 +120,7 @@ def receive_spoken(sock):
 async def test_srtp_is_relayed_recorded_in_the_clear_and_survives_a_kill(tmp_path, peers, secure):
     plain, attacker, _ = peers
     secured = {"srtp": Srtp(SUITES[0], OURS, THEIRS)}
-    async with plane(tmp_path, fold_ms=50, idle_packet_ms=15000) as media:
+    async with plane(tmp_path, fold_ms=50) as media:
         at, beside = await connected(media, A, secure, **secured), await connected(media, B, plain)
         await media.bridge(A, B)
         path = await record(media, tmp_path, "r", A)
@@ -194,14 +194,14 @@ async def test_what_no_table_joins_is_transcoded_both_ways(tmp_path, peers):
 
 async def test_comfort_noise_is_not_passed_on(tmp_path, peers):
     left, right, _ = peers
-    async with plane(tmp_path, idle_packet_ms=15000) as media:
+    async with plane(tmp_path) as media:
         at = await connected(media, A, left)
         await connected(media, B, right)
         await media.bridge(A, B)
         said = [left.send(at)]
         left.send(at, b"\x20", codec=13)
         said.append(left.send(at))
-        got = [receive(right.rtp) for _ in said]
+        got = [receive_spoken(right.rtp) for _ in said]
         assert [packet[12:] for packet in got] == [packet[12:] for packet in said]
         sequences = [int.from_bytes(packet[2:4], "big") for packet in got]
         assert sequences[1] - sequences[0] & 0xFFFF == 1

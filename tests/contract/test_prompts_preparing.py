@@ -100,6 +100,16 @@ async def test_redirects_end(prompts):
             await prompts.load(FromUrl(url))
 
 
+@pytest.mark.parametrize("host", ["xn--", "xn--a", "\u2603.example", "a..b", "a" * 300, "[::1"])
+async def test_a_host_that_is_none_is_told(prompts, host):
+    with pytest.raises(PromptFailed, match="not fetched"):
+        await prompts.load(FromUrl(f"http://{host}/a.wav"))
+    moved = f"HTTP/1.1 302 Go\r\nLocation: http://{host}/\r\nContent-Length: 0\r\n\r\n"
+    async with web(moved.encode()) as url:
+        with pytest.raises(PromptFailed, match="not fetched"):
+            await prompts.load(FromUrl(url))
+
+
 async def test_the_media_folder_gives_its_own_files_only(prompts, tmp_path):
     (tmp_path / "media" / "a.wav").write_bytes(b"RIFF")
     (tmp_path / "media" / "long").write_bytes(bytes(20_001))
@@ -193,3 +203,21 @@ async def test_an_engine_that_fails_is_told(tmp_path):
 )
 def test_voices_of_the_engine(language, voice, expected):
     assert engine_voice(language, voice) == expected
+
+
+async def test_a_name_that_no_file_can_have_is_not_there(prompts):
+    with pytest.raises(PromptFailed) as told:
+        await prompts.load(FromFolder("ü" * 200 + ".wav"))
+    assert told.value.missing
+
+
+async def test_a_file_that_cannot_be_read_is_told(prompts, tmp_path, monkeypatch):
+    (tmp_path / "media" / "closed.wav").write_bytes(b"RIFF")
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(PromptFailed, match="Permission denied") as told:
+        await prompts.load(FromFolder("closed.wav"))
+    assert not told.value.missing

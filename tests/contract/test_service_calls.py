@@ -668,6 +668,15 @@ async def test_a_leg_that_is_bridged_elsewhere_leaves_its_partner(bench):
     assert list(bench.media.capturing.values()) == [leg_c]
 
 
+async def test_a_bridge_whose_recording_cannot_begin_connects_nobody(bench):
+    (leg_a, token_a), (_, token_b) = [await bench.answered() for _ in "ab"]
+    bench.media.fails = "start_recording"
+    with pytest.raises(ConnectionError):
+        await bench.calls.bridge(token_a, Bridge(token_b, record=WAV))
+    assert bench.media.bridges == set()
+    assert (await bench.row(leg_a)).state is LegState.ANSWERED
+
+
 async def test_what_cannot_be_bridged(bench):
     _, token = await bench.answered()
     assert (await refused(bench.calls.bridge(token, Bridge(token))))[:2] == (422, "10027")

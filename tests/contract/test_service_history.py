@@ -156,7 +156,7 @@ async def test_transcriptions_are_found_and_go_with_their_recording(bench):
             unit.add_transcription(transcription)
 
     await bench.database.write(add)
-    kept = Transcriptions(bench.database)
+    kept = Transcriptions(bench.database, bench.transcription_files)
     assert await kept.get("t1") == made[1]
     wanted = TranscriptionFilter(recording_id=started.recording_id)
     assert (await kept.list(wanted, FIRST)).items == tuple(reversed(made))

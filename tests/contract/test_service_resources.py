@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onrecord.calls.commands import ApplicationFields, RecordStart
 from onrecord.calls.records import PageRequest, RecordingFilter, RecordingParams
 from onrecord.core.errors import CallerError, DestinationError
+from onrecord.core.units import NS_PER_S
 from onrecord.service.account import Account
 from onrecord.service.files import Files
 from onrecord.service.keys import Keys
@@ -120,6 +122,25 @@ async def test_the_report_comes_with_the_recording_and_goes_with_it(bench):
     await recordings.delete(recording_id)
     assert await refused(recordings.report(recording_id)) == (404, "10005")
     assert await bench.database.read(lambda unit: unit.report(recording_id)) is None
+
+
+async def test_a_picture_is_for_who_has_its_link_for_ten_minutes(bench):
+    recordings = bench.recordings
+    one, other = [await saved_recording(bench) for _ in range(2)]
+    query = parse_qs(urlsplit(recordings.picture_link(one)).query)
+    expires, signature = query["expires"][0], query["signature"][0]
+    assert await recordings.pictured(one, expires, signature) == await recordings.report(one)
+    for wrong in (
+        (other, expires, signature),
+        (one, str(int(expires) + 1), signature),
+        (one, expires, signature[::-1]),
+        (one, "", ""),
+    ):
+        assert await refused(recordings.pictured(*wrong)) == (403, "10010")
+    await recordings.delete(one)
+    assert await refused(recordings.pictured(one, expires, signature)) == (404, "10005")
+    bench.clock.shift_ns += 601 * NS_PER_S
+    assert await refused(recordings.pictured(one, expires, signature)) == (403, "10010")
 
 
 async def test_a_file_that_stays_keeps_its_recording(bench, monkeypatch):

@@ -287,3 +287,20 @@ async def test_a_recording_begins_with_a_beep_if_it_is_to(bench):
         await bench.calls.record_start(token, RecordStart(params))
     beep, none = bench.media.beeps
     assert (beep.hz, beep.clip.codec, none) == (1400, "PCMA", None)
+
+
+async def test_a_playback_that_breaks_does_not_hold_up_those_behind_it(bench):
+    leg, token = await bench.answered()
+    bench.prompts.files["b.wav"] = None  # which no content is: the clip cannot be made
+    clip = bench.prompts.clip
+
+    async def broken(content, codec):
+        if content is None:
+            raise MemoryError
+        return await clip(content, codec)
+
+    bench.prompts.clip = broken
+    await bench.calls.playback_start(token, PlaybackStart(FromFolder("b.wav")))
+    await played(bench, token)
+    assert len(bench.media.played) == 1
+    assert told(bench, leg) == [("playback.ended", "failed")]

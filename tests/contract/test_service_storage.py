@@ -213,6 +213,49 @@ async def test_what_is_deleted_or_is_to_stay_here_by_now_is_not_moved(bench, s3)
     assert s3.files == {}
 
 
+async def test_a_file_that_is_moved_while_it_is_deleted_is_in_no_bucket(bench, s3):
+    _, recording_id = await kept_here(bench, s3)
+    s3.status = None
+    delete = bench.storage.delete
+
+    async def moved_before(key):
+        bench.storage.delete = delete
+        await bench.move_all()
+        await delete(key)
+
+    bench.storage.delete = moved_before
+    await bench.recordings.delete(recording_id)
+    assert s3.files == {}
+    assert await bench.recording(recording_id) is None
+
+
+async def test_of_two_moves_at_once_one_tells_and_neither_takes_the_file_away(bench, s3):
+    leg_id, recording_id = await kept_here(bench, s3)
+    s3.status = None
+    buckets = bench.destinations.bucket
+    slow = await buckets(bench.application.id)
+
+    async def put_slowly(key, source):
+        await type(slow).put(slow, key, source)
+        other_name = s3.configuration(endpoint=s3.url.replace("127.0.0.1", "localhost"))
+        await bench.destinations.put(bench.application.id, "s3-generic", other_name)
+        await bench.moving.move(recording_id)
+
+    async def first_the_slow_one(_):
+        bench.destinations.bucket = buckets
+        return slow
+
+    slow.put = put_slowly
+    bench.destinations.bucket = first_the_slow_one
+    await bench.moving.move(recording_id)
+    await bench.settle()
+    moved = await bench.recordings.get(recording_id)
+    assert list(s3.files) == [moved.file_key]
+    assert moved.location.startswith("http://localhost")
+    assert bench.receiver.types(leg_id).count("call.recording.saved") == 1
+    assert not (bench.folder / "recordings" / moved.file_key).exists()
+
+
 def test_the_vault_opens_only_what_it_sealed_for_the_same_owner(tmp_path):
     vault = Vault(tmp_path / "keys" / "storage.key")
     sealed = vault.seal(b"secret", "one")

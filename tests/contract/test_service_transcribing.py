@@ -13,6 +13,7 @@ from onrecord.calls.records import (
 )
 from onrecord.core.errors import CallerError, DestinationError
 from onrecord.service.transcribing import Transcribing
+from onrecord.service.transcriptions import Transcriptions
 from service_fakes import Bench
 
 ASKED = RecordingParams("wav", "dual", transcription=True, transcription_engine="B")
@@ -122,6 +123,20 @@ async def test_a_deleted_recording_takes_its_transcription_along(bench):
     assert await transcriptions(bench) == ()
     await bench.transcribing.transcribe(queued.id)
     assert bench.engine.asked == []
+    assert kept(bench) == []
+
+
+@pytest.mark.parametrize("what", ["recording", "transcription"])
+async def test_what_is_deleted_leaves_no_audio_to_wait_for_the_next_try(bench, what):
+    recording_id, (queued,) = await saved(bench)
+    bench.engine.fails = DestinationError("slow")
+    with pytest.raises(DestinationError):
+        await bench.transcribing.transcribe(queued.id)
+    assert kept(bench) == [".progress", ".wav"]
+    if what == "recording":
+        await bench.recordings.delete(recording_id)
+    else:
+        await Transcriptions(bench.database, bench.transcription_files).delete(queued.id)
     assert kept(bench) == []
 
 

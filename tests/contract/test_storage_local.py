@@ -8,15 +8,16 @@ import pytest
 
 from onrecord.core.errors import DestinationError
 from onrecord.core.units import NS_PER_S
-from onrecord.storage import LinkError, LinkFault, LocalStorage
+from onrecord.storage import LinkError, LinkFault, Links, LocalStorage, local
 
 KEY = "2026-01-02/id/name-1.wav"
 NOW = 1_700_000_000 * NS_PER_S
+LINKS = Links("http://host", b"s" * 32, 600)
 
 
 @pytest.fixture
 def storage(tmp_path):
-    return LocalStorage(tmp_path / "recordings", "http://host", b"s" * 32, 600)
+    return LocalStorage(tmp_path / "recordings", LINKS)
 
 
 def a_file(folder: Path, text="audio", name="source"):
@@ -67,6 +68,33 @@ async def test_a_repeat_is_harmless(storage, tmp_path):
     assert stored.read_text() == "second"
 
 
+async def test_names_are_made_durable_that_may_not_be(storage, tmp_path, monkeypatch):
+    synced = []
+
+    def sync(path):
+        synced.append(str(path.relative_to(tmp_path)))
+        sync_really(path)
+
+    sync_really = local._sync
+    monkeypatch.setattr(local, "_sync", sync)
+
+    async def put(key):
+        synced.clear()
+        await storage.put(key, a_file(tmp_path))
+        return sorted(set(synced) - {"source"})
+
+    first, date = ["recordings/1/a", "recordings/1"], "recordings"
+    assert await put("1/a/x") == sorted([*first, date, "."])
+    assert await put("1/a/y") == sorted(first)
+    assert await put("1/b/x") == sorted(["recordings/1/b", "recordings/1"])
+    assert await put("2/b/x") == sorted(["recordings/2/b", "recordings/2", date])
+    # Who deletes may be another process.
+    others = LocalStorage(tmp_path / "recordings", LINKS)
+    for key in ("1/a/x", "1/a/y", "1/b/x"):
+        await others.delete(key)
+    assert await put("1/a/x") == sorted([*first, date])
+
+
 async def test_another_file_system_is_copied_to(storage, tmp_path):
     shared = Path("/dev/shm")
     if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
@@ -114,18 +142,18 @@ async def test_keys_outside_the_folder_are_refused(storage, tmp_path, key):
     assert source.read_text() == "audio"
     from onrecord.storage.links import sign
 
-    signature = sign(b"s" * 32, key, 1_700_000_600)
+    signature = sign(LINKS.secret, f"files/{key}", 1_700_000_600)
     assert reason(storage, key, "1700000600", signature, NOW) is LinkFault.WRONG
 
 
 async def test_a_folder_that_cannot_take_it_says_so_and_leaves_the_source(tmp_path):
     blocked = a_file(tmp_path, "a file", "recordings")
-    storage = LocalStorage(blocked, "http://host", b"s" * 32, 600)
+    storage = LocalStorage(blocked, LINKS)
     source = a_file(tmp_path)
     with pytest.raises(DestinationError, match="cannot take a file") as caught:
         await storage.put(KEY, source)
     assert caught.value.retry
     assert source.read_text() == "audio"
-    storage = LocalStorage(tmp_path / "other", "http://host", b"s" * 32, 600)
+    storage = LocalStorage(tmp_path / "other", LINKS)
     with pytest.raises(DestinationError):
         await storage.put(KEY, tmp_path / "not there")

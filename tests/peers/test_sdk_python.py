@@ -208,6 +208,7 @@ async def test_a_call_from_its_application_to_its_last_recording(
         assert str(one.pop("download_urls")["wav" if got.download_urls.wav else "mp3"]).startswith(
             "http"
         )
+        assert str(one.pop("picture_url")).startswith("http")
     assert same[0] == same[1]
     assert (await ask(sdk.recordings.delete, got.id)).data.id == got.id
     with pytest.raises(telnyx.NotFoundError):

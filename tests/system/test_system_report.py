@@ -43,7 +43,12 @@ async def report_of(server: RunningServer, saved: Delivered) -> dict[str, Any]:
 
 
 async def picture_of(server: RunningServer, report: dict[str, Any]) -> np.ndarray:
-    got = await fetch(server, report["picture_url"])
+    async with httpx.AsyncClient() as stranger:
+        got = await stranger.get(report["picture_url"])
+        tampered = await stranger.get(report["picture_url"][:-1])
+    assert tampered.status_code == 403
+    same = await fetch(server, f"/v2/recordings/{report['recording_id']}/report.png")
+    assert same.content == got.content
     assert (got.status_code, got.headers["content-type"]) == (200, "image/png")
     with Image.open(io.BytesIO(got.content)) as image:
         return np.asarray(image.convert("RGB")).astype(int)
@@ -81,6 +86,7 @@ async def test_losses_and_a_hold_are_told_served_and_seen(
     assert summary["silent"] is False
     resource = (await sdk.recordings.retrieve(recording_id)).data
     assert resource.to_dict()["fidelity"] == summary
+    assert str(resource.to_dict()["picture_url"]).startswith(server.http_url)
     [listed] = [one async for one in sdk.recordings.list(filter={"call_control_id": token})]
     assert listed.to_dict()["fidelity"] == summary
 

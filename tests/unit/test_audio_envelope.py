@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from onrecord.audio.envelope import MOST, Envelope, Outline, envelope, pack, unpack
+from onrecord.audio.level import Meter
 
 
 def noise(n: int) -> np.ndarray:
@@ -34,6 +35,22 @@ def test_blocks_of_any_length_make_the_same() -> None:
     whole, pieces = envelope(samples, 8000), outline.envelope()
     assert np.array_equal(whole.values[:, :2], pieces.values[:, :2])
     assert np.abs(whole.values[:, 2].astype(int) - pieces.values[:, 2]).max() <= 1
+
+
+def test_silence_is_as_its_samples_are() -> None:
+    told, heard, meters = Outline(8000), Outline(8000), (Meter(), Meter())
+    for length in (700, 0, 12_345, 90_000, 3, 400_000, 1):
+        for samples in (noise(length), np.zeros(length, np.int16), noise(5)):
+            heard.add(samples)
+            meters[0].add(samples)
+            if samples.any():
+                told.add(samples, samples.astype(np.float32))
+                meters[1].add(samples)
+            else:
+                told.add_silence(length)
+                meters[1].add_silence(length)
+    assert np.array_equal(told.envelope().values, heard.envelope().values)
+    assert meters[0].level() == meters[1].level()
 
 
 def test_four_hours_are_no_larger_than_a_minute() -> None:

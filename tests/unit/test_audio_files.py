@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onrecord.audio.level import Level, Meter
+from onrecord.audio.level import Level, Meter, level_of
 from onrecord.audio.mp3 import Mp3Writer, bit_rate
 from onrecord.audio.reading import UnreadableAudioError, read_audio
 from onrecord.audio.wav import MAX_DATA_BYTES, wav_header
@@ -178,6 +178,12 @@ def test_level_of_silence_and_of_full_scale() -> None:
     full.add(np.full(100, -32768, np.int16))
     assert full.level() == Level(0.0, 0.0, clipped=100)
     assert not math.isnan(full.level().rms_dbfs)
+
+
+def test_a_level_in_words() -> None:
+    sine = np.round(32767 * np.sin(2 * np.pi * 400 * np.arange(8000) / 8000)).astype(np.int16)
+    assert str(level_of(sine)) == "peak 0.0, RMS -3.0 dBFS"
+    assert str(level_of(sine[:0])) == "silent"
 
 
 def test_what_is_no_audio_says_so(tmp_path: Path) -> None:

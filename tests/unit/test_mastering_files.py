@@ -12,6 +12,7 @@ from onrecord.calls.records import Trimmed
 from onrecord.core.ids import CallControlId, LegId, NodeId, RecordingId
 from onrecord.mastering import MasteringError, Masters, master
 from onrecord.mastering import sinks as mastering_sinks
+from onrecord.mastering.sinks import WholeFile
 from onrecord.rtp.header import build_packet
 from onrecord.spool.format import encode_fact, encode_packets
 from onrecord.spool.header import SpoolHeader
@@ -269,3 +270,12 @@ def test_a_trimmed_file(tmp_path, form):
     plain = Masters(tmp_path).master(spool, tmp_path / f"plain.{form}")
     assert (plain.duration_ms, plain.trimmed) == (4000, None)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"out.{form}", f"plain.{form}", "s"]
+
+
+def test_what_a_full_disk_did_not_take_is_given_up_with_its_file(tmp_path):
+    part = tmp_path / "file.part"
+    part.symlink_to("/dev/full")
+    whole = WholeFile(tmp_path / "file")
+    whole.file.write(b"not on the disk yet")
+    whole.discard()
+    assert list(tmp_path.iterdir()) == []

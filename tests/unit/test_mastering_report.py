@@ -1,4 +1,4 @@
-"""The fidelity report: what it says of a file, and the opinion score by the E-model's own figures."""
+"""The fidelity report: what it says of a file, and how each figure of it is found."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,6 @@ from bench_spool import BEGUN_NS, HEADER, sound_records
 from onrecord.audio.envelope import envelope, unpack
 from onrecord.calls.records import Fidelity
 from onrecord.mastering import master
-from onrecord.mastering.opinion import G722, opinion_score, scale_of
 from onrecord.mastering.report import make_report
 from onrecord.spool.format import encode_begin, encode_fact
 from onrecord.timeline import Deviations
@@ -117,19 +116,6 @@ def test_a_beep_is_at_the_start_of_a_file_of_the_party_alone(tmp_path: Path) -> 
     assert heard["outbound"] == 0  # there it is in packets, of which this spool has none
 
 
-def test_opinion_scores_are_those_of_the_model() -> None:
-    """By hand: R = 93.2 - 95 · Ppl / (Ppl / BurstR + Bpl)."""
-    assert opinion_score(0.0) == 4.41
-    assert opinion_score(0.01) == pytest.approx(4.33, abs=0.02)  # R = 89.6
-    assert opinion_score(0.05) == pytest.approx(3.93, abs=0.02)  # R = 77.4
-    assert opinion_score(0.05, concealed=0.0) == pytest.approx(2.19, abs=0.03)  # R = 42.1
-    assert opinion_score(1.0, 5, 0) == 1.0
-    assert opinion_score(0.0, scale=G722) == 4.34  # R = (129 - 13) / 1.29
-    assert opinion_score(0.05, scale=G722) == pytest.approx(4.0, abs=0.02)  # R = 79.4
-    burst = opinion_score(0.05, burst_ratio=2.0)
-    assert burst < opinion_score(0.05)
-
-
 def test_a_recording_without_any_packet_is_not_one_way() -> None:
     report = make_report(
         {"inbound": Deviations(), "outbound": Deviations()}, (), ran_ms=0, sample_rate=8000
@@ -140,12 +126,6 @@ def test_a_recording_without_any_packet_is_not_one_way() -> None:
     assert report.fidelity.without_audio == ("inbound", "outbound")
     assert report.packed_outline() == b""
     assert json.loads(report.to_json())["outline_millis"] is None
-
-
-def test_a_track_is_rated_wideband_only_if_all_of_it_is() -> None:
-    assert scale_of(frozenset({"G722"})).name == "wideband"
-    for codecs in ({"G722", "PCMU"}, {"PCMA"}, {"OPUS"}, set()):
-        assert scale_of(frozenset(codecs)).name == "narrowband"
 
 
 def test_what_is_missing_leaves_out_what_the_sender_did_not_say_and_the_edges() -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from onrecord.audio.g711 import decode_alaw, decode_ulaw
 from onrecord.media.messages import codec_map, decode_media, encode_media, joined
-from onrecord.media.outbound import OutboundStream, payload_map
+from onrecord.media.outbound import OutboundStream
+from onrecord.media.route import payload_map
 from onrecord.rtp.header import build_packet
 from onrecord.rtp.stats import LegStats
 from onrecord.sdp.negotiation import Codec, Media, MediaDirection, RtpAddress

@@ -2,8 +2,9 @@
 
 import pytest
 
-from onrecord.media.outbound import OutboundStream, translated
+from onrecord.media.outbound import OutboundStream
 from onrecord.media.player import MappedClip, Player, keys
+from onrecord.media.route import translated
 from onrecord.rtp.telephone_event import event_payload
 
 MS = 1_000_000

@@ -236,11 +236,31 @@ def test_what_is_too_late_is_given_up_and_counted(monkeypatch):
     assert transcoding.take_given_up() == 1
     assert transcoding.take_given_up() == 0
     monkeypatch.setattr("onrecord.media.transcoding.REST_SECONDS", 0.0)
-    transcoding.rest()
+    transcoding.tend()
     assert transcoding.pid is not None
     transcoding.close_direction(number)
-    transcoding.rest()
+    transcoding.tend()
     assert transcoding.pid is None
+
+
+def test_the_process_runs_while_any_leg_may_need_it(monkeypatch):
+    monkeypatch.setattr("onrecord.media.transcoding.REST_SECONDS", 0.0)
+    monkeypatch.setattr("onrecord.media.transcoding.RESTART_SECONDS", 0.0)
+    transcoding = Transcoding()
+    transcoding.tend()
+    assert not transcoding.runs
+    transcoding.need("a")
+    transcoding.need("b")
+    transcoding.spare("a")
+    transcoding.tend()
+    assert transcoding.runs
+    transcoding.close()  # as when it has died
+    transcoding.tend()
+    assert transcoding.runs
+    transcoding.spare("b")
+    transcoding.spare("never there")
+    transcoding.tend()
+    assert not transcoding.runs
 
 
 @pytest.mark.parametrize(

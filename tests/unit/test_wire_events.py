@@ -231,16 +231,6 @@ def test_an_undocumented_reason_is_a_fault_of_ours():
         events.recording_error(make_recording(), "disk full", EVENT_ID, NOW_NS)
 
 
-def test_quality_falls_with_loss_and_delay():
-    clean = events.mean_opinion_score(LegStats(packets_received=1000))
-    lossy = events.mean_opinion_score(LegStats(packets_received=900, packets_lost=100))
-    slow = events.mean_opinion_score(LegStats(packets_received=1000, round_trip_ms=800.0))
-    assert 4.3 < clean < 4.5
-    assert 1.0 <= lossy < 2.5
-    assert lossy < slow < clean
-    assert events.mean_opinion_score(LegStats()) == 1.0
-
-
 def test_transcription_saved(unwrap):
     transcription = Transcription(
         id=TranscriptionId("9d0fd0aa-3e59-4c2a-8a4f-1c1f0d9c6c11"),

@@ -86,9 +86,12 @@ def test_how_faithful_a_recording_is():
         "torn": False,
         "report_url": path,
     }
-    told = report_resource(recording, kept(report))
+    assert "picture_url" not in recording_resource(recording, None)
+    assert recording_resource(recording, None, "http://x/p")["picture_url"] == "http://x/p"
+    assert "picture_url" not in recording_resource(make_recording(), None, "http://x/p")
+    told = report_resource(recording, kept(report), "http://x/p")
     assert (told["record_type"], told["recording_id"]) == ("recording_report", recording.id)
-    assert told["picture_url"] == f"{path}.png"
+    assert told["picture_url"] == "http://x/p"
     assert told["recording_started_at"] == "2026-02-03T04:05:06.007Z"
     inbound = told["tracks"]["inbound"]
     assert inbound["gaps"] == [

@@ -58,6 +58,7 @@ def test_playback_start_takes_one_source():
         ({"audio_url": URL, "media_name": "a"}, [("10015", "/media_name")]),
         ({"audio_url": "ftp://x/a"}, [("10003", "/audio_url")]),
         ({"playback_content": "no base64!"}, [("10015", "/playback_content")]),
+        ({"playback_content": ""}, [("10025", "/playback_content")]),
         ({"media_name": ""}, [("10025", "/media_name")]),
         ({"audio_url": URL, "audio_type": "ogg"}, [("10032", "/audio_type")]),
         *[

@@ -14,6 +14,7 @@ from onrecord.api.resources import (
     account_routes,
     application_routes,
     number_routes,
+    picture_routes,
     recording_routes,
     storage_routes,
 )
@@ -35,6 +36,7 @@ def api_routers(
         call_routes(services.calls, clock, strict_channels=settings.strict_channels),
         application_routes(services.applications),
         recording_routes(services.recordings),
+        picture_routes(services.recordings),
         transcription_routes(services.transcriptions, services.renderers),
         history_routes(services.history, clock),
         storage_routes(services.destinations),

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from onrecord.audio.envelope import unpack
+from onrecord.audio.level import Level
 from onrecord.audio.picture import Band, Lane, Mark, Picture, clock, png
 from onrecord.calls.records import FidelityReport, Recording
 from onrecord.core.units import iso_millis
@@ -119,9 +120,9 @@ def _notes(told: Json, number: int) -> list[str]:
         _SIDES[number] if len(told["channels"]) == 2 else "mono",
         ", ".join(codecs)[:_MOST_CHARACTERS] or "no audio came",
     ]
+    notes.append(str(Level(channel["peak_dbfs"], channel["rms_dbfs"])))
     if channel["peak_dbfs"] is None:
-        return [*notes, "silent"]
-    notes.append(f"peak {channel['peak_dbfs']:.1f}, RMS {channel['rms_dbfs']:.1f} dBFS")
+        return notes
     return [*notes, f"{lost} packet{'s' * (lost != 1)} lost"]
 
 

@@ -15,7 +15,7 @@ from onrecord.api.services import (
     Recordings,
     Stored,
 )
-from onrecord.calls.records import Recording
+from onrecord.calls.records import FidelityReport, Recording
 from onrecord.wire import queries, requests, storage
 from onrecord.wire.fidelity import report_resource
 from onrecord.wire.resources import (
@@ -63,10 +63,10 @@ def application_routes(applications: Applications) -> APIRouter:
 def recording_routes(recordings: Recordings) -> APIRouter:
     """List, get, report and delete of /v2/recordings."""
     router = APIRouter(prefix="/v2/recordings")
-    drawing = asyncio.Lock()
 
     async def shown(recording: Recording) -> dict[str, object]:
-        return recording_resource(recording, await recordings.link(recording))
+        link = await recordings.link(recording)
+        return recording_resource(recording, link, recordings.picture_link(recording.id))
 
     @router.get("", response_model=None)
     async def list_all(request: Request) -> Response:
@@ -81,14 +81,9 @@ def recording_routes(recordings: Recordings) -> APIRouter:
 
     @router.get("/{recording_id}/report", response_model=None)
     async def report(recording_id: str) -> Response:
-        return data_answer(report_resource(*await recordings.report(recording_id)))
-
-    @router.get("/{recording_id}/report.png", response_model=None)
-    async def picture(recording_id: str) -> Response:
-        found = await recordings.report(recording_id)
-        async with drawing:  # a picture takes 30 MB while it is made
-            image = await asyncio.to_thread(report_picture, *found)
-        return Response(image, media_type="image/png")
+        recording, found = await recordings.report(recording_id)
+        picture = recordings.picture_link(recording.id)
+        return data_answer(report_resource(recording, found, picture))
 
     @router.delete("/{recording_id}", response_model=None)
     async def delete(recording_id: str) -> Response:
@@ -99,6 +94,29 @@ def recording_routes(recordings: Recordings) -> APIRouter:
     async def delete_many(request: Request) -> Response:
         await recordings.delete_many(requests.parse_recording_ids(json_body(request)))
         return json_answer({"status": "ok"})
+
+    return router
+
+
+def picture_routes(recordings: Recordings) -> APIRouter:
+    """A report's picture: with an API key, and behind a signed link."""
+    router = APIRouter()
+    drawing = asyncio.Lock()
+
+    async def drawn(recording: Recording, report: FidelityReport) -> Response:
+        async with drawing:  # a picture takes 30 MB while it is made
+            image = await asyncio.to_thread(report_picture, recording, report)
+        return Response(image, media_type="image/png", headers={"Cache-Control": "private"})
+
+    @router.get("/v2/recordings/{recording_id}/report.png", response_model=None)
+    async def picture(recording_id: str) -> Response:
+        return await drawn(*await recordings.report(recording_id))
+
+    @router.get("/pictures/{recording_id}.png", response_model=None)
+    async def linked(recording_id: str, request: Request) -> Response:
+        query = request.query_params
+        expires, signature = query.get("expires", ""), query.get("signature", "")
+        return await drawn(*await recordings.pictured(recording_id, expires, signature))
 
     return router
 

@@ -41,6 +41,7 @@ from onrecord.service.numbers import Numbers
 from onrecord.service.recordings import Recordings
 from onrecord.service.recovery import Recovery
 from onrecord.service.registry import Registry
+from onrecord.service.transcribing import TranscriptionFiles
 from onrecord.service.transcriptions import Transcriptions
 from onrecord.signalling.edge import Signalling
 from onrecord.sip.backend import SipEvent
@@ -166,17 +167,18 @@ def _recovery(parts: Parts) -> Recovery:
 
 
 def _services(parts: Parts, calls: Calls, keys: Keys) -> Services:
+    files = TranscriptionFiles(parts.folder.transcriptions)
     return Services(
         calls=calls,
         applications=Applications(parts.store, parts.clock),
-        recordings=Recordings(parts.store, parts.destinations),
+        recordings=Recordings(parts.store, parts.destinations, parts.links, parts.clock, files),
         numbers=Numbers(parts.store, parts.clock),
         keys=keys,
         account=parts.account,
         files=Files(parts.storage, parts.clock),
         history=History(parts.store, parts.clock),
         destinations=parts.destinations,
-        transcriptions=Transcriptions(parts.store),
+        transcriptions=Transcriptions(parts.store, files),
         renderers=RENDERERS,
     )
 

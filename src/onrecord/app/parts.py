@@ -20,6 +20,7 @@ from onrecord.service.ports import Unit
 from onrecord.service.spools import Spools
 from onrecord.service.vault import Vault
 from onrecord.storage.buckets import Buckets
+from onrecord.storage.links import Links
 from onrecord.storage.local import LocalStorage
 from onrecord.webhooks import policy
 from onrecord.webhooks.sender import HttpSender
@@ -37,6 +38,7 @@ class Parts:
     clock: Clock
     store: Database
     account: Account
+    links: Links
     storage: LocalStorage
     destinations: Destinations
     spools: Spools
@@ -51,7 +53,7 @@ async def open_parts(settings: Settings, public_url: str) -> AsyncIterator[Parts
 
     Args:
         settings: The settings.
-        public_url: Base of the links to files.
+        public_url: Base of the links to files and pictures.
     """
     folder = DataFolder(settings.data)
     clock = SystemClock()
@@ -60,9 +62,8 @@ async def open_parts(settings: Settings, public_url: str) -> AsyncIterator[Parts
     account = Account(store)
     sender = HttpSender(await account.private_key(), clock)
     background = Background()
-    storage = LocalStorage(
-        folder.recordings, public_url, await store.write(_link_secret), settings.link_valid_secs
-    )
+    links = Links(public_url, await store.write(_link_secret), settings.link_valid_secs)
+    storage = LocalStorage(folder.recordings, links)
     try:
         yield Parts(
             settings=settings,
@@ -70,6 +71,7 @@ async def open_parts(settings: Settings, public_url: str) -> AsyncIterator[Parts
             clock=clock,
             store=store,
             account=account,
+            links=links,
             storage=storage,
             destinations=Destinations(
                 store=store,

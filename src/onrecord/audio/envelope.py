@@ -3,7 +3,7 @@
 Kept as bytes: a channel is a row of stretches, a stretch three little-endian 16 bit numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,22 +57,25 @@ class Outline:
         self._whole = 0
         self._open = 0
 
-    def add(self, samples: NDArray[np.int16]) -> None:
-        """Take in the next samples. Shape ``(n,)``."""
-        if not self._whole + self._open:
-            while len(samples) > MOST * self._size:
-                self._size *= 2
-        while len(samples):
-            if self._whole == MOST:
-                self._halve()
-            if self._open or len(samples) < self._size:
-                count = min(self._size - self._open, len(samples))
-                self._join(samples[:count])
+    def add(self, samples: NDArray[np.int16], wide: NDArray[np.float32] | None = None) -> None:
+        """Take in the next samples, shape ``(n,)``; ``wide`` are the same, if they are there already."""
+        wide = samples.astype(np.float32) if wide is None else wide
+        for piece, stretches in self._pieces(len(samples)):
+            if stretches:
+                shape = (stretches, self._size)
+                self._fill(samples[piece].reshape(shape), wide[piece].reshape(shape))
             else:
-                stretches = min(len(samples) // self._size, MOST - self._whole)
-                count = stretches * self._size
-                self._fill(samples[:count].reshape(stretches, self._size))
-            samples = samples[count:]
+                self._join(samples[piece], wide[piece])
+
+    def add_silence(self, count: int) -> None:
+        """Take in so many samples that are zero."""
+        for piece, stretches in self._pieces(count):
+            if not stretches:
+                self._mark(0, 0, 0.0, piece.stop - piece.start)
+                continue
+            there = slice(self._whole, self._whole + stretches)
+            self._low[there] = self._high[there] = self._energy[there] = 0
+            self._whole += stretches
 
     def envelope(self) -> Envelope:
         """What there is so far."""
@@ -86,24 +89,41 @@ class Outline:
         values[:, 2] = np.minimum(np.round(np.sqrt(self._energy[:n] / held)), 32767)
         return Envelope(values, self._size / self._rate)
 
-    def _fill(self, stretches: NDArray[np.int16]) -> None:
-        """Whole stretches. Shape ``(n, size)``."""
+    def _pieces(self, count: int) -> Iterator[tuple[slice, int]]:
+        """So many samples piece by piece: whole stretches and how many, or 0 for a part of one."""
+        if not self._whole + self._open:
+            while count > MOST * self._size:
+                self._size *= 2
+        at = 0
+        while at < count:
+            if self._whole == MOST:
+                self._halve()
+            stretches = 0 if self._open else min((count - at) // self._size, MOST - self._whole)
+            end = at + (stretches * self._size or min(self._size - self._open, count - at))
+            yield slice(at, end), stretches
+            at = end
+
+    def _fill(self, stretches: NDArray[np.int16], wide: NDArray[np.float32]) -> None:
+        """Whole stretches. Shapes ``(n, size)``."""
         there = slice(self._whole, self._whole + len(stretches))
-        self._low[there] = stretches.min(axis=1)
-        self._high[there] = stretches.max(axis=1)
-        wide = stretches.astype(np.float32)
+        stretches.min(axis=1, out=self._low[there])
+        stretches.max(axis=1, out=self._high[there])
         self._energy[there] = np.einsum("ij,ij->i", wide, wide)
         self._whole += len(stretches)
 
-    def _join(self, samples: NDArray[np.int16]) -> None:
+    def _join(self, samples: NDArray[np.int16], wide: NDArray[np.float32]) -> None:
         """Some of the stretch that is open."""
-        at, wide = self._whole, samples.astype(np.float32)
-        low, high, energy = samples.min(), samples.max(), float(np.dot(wide, wide))
+        energy = float(np.dot(wide, wide))
+        self._mark(int(samples.min()), int(samples.max()), energy, len(samples))
+
+    def _mark(self, low: int, high: int, energy: float, count: int) -> None:
+        """What so many more samples of the stretch that is open are."""
+        at = self._whole
         if self._open:
-            low, high = min(low, self._low[at]), max(high, self._high[at])
-            energy += self._energy[at]
+            low, high = min(low, int(self._low[at])), max(high, int(self._high[at]))
+            energy += float(self._energy[at])
         self._low[at], self._high[at], self._energy[at] = low, high, energy
-        self._open += len(samples)
+        self._open += count
         if self._open == self._size:
             self._whole, self._open = self._whole + 1, 0
 

@@ -20,6 +20,11 @@ class Level:
     clipped: int = 0
     """Samples at the limit of G.711 µ-law, the least loud of all codecs' limits, or above it."""
 
+    def __str__(self) -> str:
+        if self.peak_dbfs is None or self.rms_dbfs is None:
+            return "silent"
+        return f"peak {self.peak_dbfs:z.1f}, RMS {self.rms_dbfs:z.1f} dBFS"
+
 
 class Meter:
     """Measures one channel, block by block."""
@@ -30,8 +35,8 @@ class Meter:
         self._samples = 0
         self._clipped = 0
 
-    def add(self, samples: NDArray[np.int16]) -> None:
-        """Take in the next samples. Shape ``(n,)``."""
+    def add(self, samples: NDArray[np.int16], wide: NDArray[np.float32] | None = None) -> None:
+        """Take in the next samples, shape ``(n,)``; ``wide`` are the same, if they are there already."""
         if not len(samples):
             return
         peak = max(int(samples.max()), -int(samples.min()))
@@ -39,9 +44,13 @@ class Meter:
         if peak >= _CLIPPED:
             loud = np.count_nonzero(samples >= _CLIPPED) + np.count_nonzero(samples <= -_CLIPPED)
             self._clipped += int(loud)
-        wide = samples.astype(np.float32)
+        wide = samples.astype(np.float32) if wide is None else wide
         self._energy += float(np.dot(wide, wide))
         self._samples += len(samples)
+
+    def add_silence(self, count: int) -> None:
+        """Take in so many samples that are zero."""
+        self._samples += count
 
     def level(self) -> Level:
         """The level of all samples so far."""
@@ -49,6 +58,13 @@ class Meter:
             return Level(None, None)
         rms = math.sqrt(self._energy / self._samples)
         return Level(_decibels(float(self._peak)), _decibels(rms), self._clipped)
+
+
+def level_of(samples: NDArray[np.int16]) -> Level:
+    """The level of one channel that is there whole. Shape ``(n,)``."""
+    meter = Meter()
+    meter.add(samples)
+    return meter.level()
 
 
 def _decibels(magnitude: float) -> float:

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     ring_timeout_secs: int = Field(
         120, ge=5, le=600, description="How long an incoming call waits for a command."
     )
-    link_valid_secs: int = Field(600, ge=1, le=604800, description="How long a file link is valid.")
+    link_valid_secs: int = Field(
+        600, ge=1, le=604800, description="How long a link to a file or picture is valid."
+    )
     webhook_timeout_ms: int = Field(
         2000, ge=100, le=30000, description="How long a webhook receiver may take to answer."
     )

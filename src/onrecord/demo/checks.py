@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onrecord.demo.waveform import levels
+from onrecord.audio.level import level_of
 
 SAME_AT_LEAST = 0.8
 """Normalised correlation from which a clip counts as found; G.711 alone leaves 0.99."""
@@ -66,14 +66,14 @@ def speaks_on(
     guard = round(_GUARD_SECS * sample_rate)
     for clip, place in zip(clips, places, strict=True):
         rest[max(place.at_samples - guard, 0) : place.at_samples + len(clip) + guard] = 0
-    loudness = levels(rest).rms_dbfs
+    level = level_of(rest)
     return [
         Finding(
             f"{name} is on {channel_name}, at {times} (likeness {likeness:.2f})", found and in_order
         ),
         Finding(
-            f"nobody else is on {channel_name} (the rest is at {loudness:.0f} dBFS)",
-            loudness <= CROSSTALK_DBFS,
+            f"nobody else is on {channel_name} (the rest: {level})",
+            level.rms_dbfs is None or level.rms_dbfs <= CROSSTALK_DBFS,
         ),
     ]
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.padding import Padding
 
+from onrecord.audio.level import level_of
 from onrecord.audio.reading import read_audio
 from onrecord.core.errors import OnrecordError
 from onrecord.core.units import NS_PER_S, parse_iso
 from onrecord.demo.checks import Finding, find, length_matches, speaks_on
-from onrecord.demo.waveform import Track, image, levels, terminal
+from onrecord.demo.waveform import Track, image, terminal
 from onrecord.demo.webhooks import Inbox
 
 PICTURE = "demo.png"
@@ -131,7 +132,7 @@ def _show_file(console: Console, file: Saved) -> None:
     )
     for number in range(count):
         side = _SIDES[number] if count == 2 else "mix"
-        console.print(f"    {side}: {levels(file.samples[:, number])}", highlight=False)
+        console.print(f"    {side}: {level_of(file.samples[:, number])}", highlight=False)
     if file.fidelity:
         console.print(f"    {file.fidelity}", highlight=False)
 

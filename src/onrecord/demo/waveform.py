@@ -9,10 +9,8 @@ from PIL import Image
 from rich.text import Text
 
 from onrecord.audio.envelope import envelope
+from onrecord.audio.level import level_of
 from onrecord.audio.picture import FULL_SCALE, Lane, Picture, clock, draw, ticks
-
-FLOOR_DBFS = -96.0
-"""What silence is shown as; 16 bits go no lower."""
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _STEPS = len(_BLOCKS) - 1
@@ -30,25 +28,6 @@ class Track:
     """Shape ``(n,)``."""
     colour: str
     """``#rrggbb``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """How loud something is, dB below full scale; silence is ``FLOOR_DBFS``."""
-
-    rms_dbfs: float
-    peak_dbfs: float
-
-    def __str__(self) -> str:
-        return f"{self.rms_dbfs:.1f} dBFS RMS, peak {self.peak_dbfs:.1f}"
-
-
-def levels(samples: NDArray[np.int16]) -> Levels:
-    """RMS and peak of samples of any shape; of none, silence."""
-    if not samples.size:
-        return Levels(FLOOR_DBFS, FLOOR_DBFS)
-    real = samples.astype(np.float64) / FULL_SCALE
-    return Levels(_dbfs(float(np.sqrt(np.mean(real**2)))), _dbfs(float(np.max(np.abs(real)))))
 
 
 def bars(samples: NDArray[np.int16], columns: int, rows: int = 2) -> list[str]:
@@ -83,7 +62,7 @@ def image(tracks: Sequence[Track], sample_rate: int, title: str, subtitle: str =
     lanes = [
         Lane(
             track.name,
-            _notes(track),
+            [track.channel, str(level_of(track.samples))],
             track.colour,
             envelope(track.samples, sample_rate),
             [(0.0, len(track.samples) / sample_rate)],
@@ -91,15 +70,6 @@ def image(tracks: Sequence[Track], sample_rate: int, title: str, subtitle: str =
         for track in tracks
     ]
     return draw(Picture(title, subtitle, seconds, lanes))
-
-
-def _notes(track: Track) -> list[str]:
-    found = levels(track.samples)
-    return [
-        track.channel,
-        f"RMS {found.rms_dbfs:.1f} dBFS",
-        f"peak {found.peak_dbfs:.1f} dBFS",
-    ]
 
 
 def _ruler(seconds: float, columns: int) -> str:
@@ -110,7 +80,3 @@ def _ruler(seconds: float, columns: int) -> str:
         if all(c == " " for c in line[max(x - 1, 0) : x + len(label)]) and x < columns:
             line[x : x + len(label)] = label
     return "".join(line).rstrip()
-
-
-def _dbfs(value: float) -> float:
-    return max(20 * float(np.log10(max(value, 1e-9))), FLOOR_DBFS)

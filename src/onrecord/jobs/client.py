@@ -18,6 +18,7 @@ from onrecord.jobs.names import (
     deliver_id,
     finish_id,
     move_id,
+    moving_queue,
     spool_queue,
     transcribe_id,
     transcription_queue,
@@ -100,7 +101,7 @@ class JobClient:
     ) -> None:
         """Queue the moving of a file on its node, as the first of a row of tries."""
         job = move_id(recording_id, since_ns, 0)
-        options = _options(MOVE, spool_queue(node), job, delay_secs)
+        options = _options(MOVE, moving_queue(node), job, delay_secs)
         self._client.enqueue_in_transaction(connection, options, recording_id, since_ns, 0)
 
     async def move_again(
@@ -113,7 +114,7 @@ class JobClient:
     ) -> None:
         """Queue the moving of a file anew, in a transaction of its own."""
         job = move_id(recording_id, since_ns, tries)
-        options = _options(MOVE, spool_queue(node), job, delay_secs)
+        options = _options(MOVE, moving_queue(node), job, delay_secs)
         await self._client.enqueue_async(options, recording_id, since_ns, tries)
 
     async def transcribe_again(

@@ -38,6 +38,11 @@ def spool_queue(node: NodeId) -> str:
     return f"spool.{node}"
 
 
+def moving_queue(node: NodeId) -> str:
+    """The queue of files of one node that are to be moved: their own, as a bucket may be slow."""
+    return f"moving.{node}"
+
+
 def finish_id(recording_id: RecordingId, tries: int) -> str:
     """The id of a finish job after ``tries`` failed ones."""
     return f"finish.{recording_id}.{tries}" if tries else f"finish.{recording_id}"

@@ -33,6 +33,7 @@ from onrecord.jobs.names import (
     TRANSCRIBE,
     VERSION,
     finish_id,
+    moving_queue,
     spool_queue,
     transcription_queue,
 )
@@ -49,6 +50,7 @@ FINISH_CONCURRENCY = 2
 FINISH_CLAIMED = 16
 """More jobs are claimed at a poll than run at once, so that a burst does not wait for polls."""
 DELIVERY_CONCURRENCY = 50
+MOVE_CONCURRENCY = 2
 MOST_DELIVER_TRIES = 150
 """About a day of tries that raise, which are faults of ours; the job is then kept as failed."""
 POLL_SECS = {True: 1.0, False: 4.0}
@@ -136,8 +138,7 @@ class Worker:
         DBOS(config=_config(self._url, self._node))
         try:
             self._register()
-            queues = [spool_queue(self._node), DELIVERY_QUEUE, transcription_queue(self._node)]
-            DBOS.listen_queues(queues if self._transcribing else queues[:2])
+            DBOS.listen_queues(self._names())
             self._suspects = await self._interrupted()
             # On the loop's own thread: the engine then runs its jobs on this loop.
             DBOS.launch()
@@ -146,6 +147,11 @@ class Worker:
             yield attended
         finally:
             await self._stop()
+
+    def _names(self) -> list[str]:
+        names = [spool_queue(self._node), DELIVERY_QUEUE]
+        names += [moving_queue(self._node)] if self._moving else []
+        return names + ([transcription_queue(self._node)] if self._transcribing else [])
 
     def _register(self) -> None:
         async def finish(recording_id: str, tries: int) -> None:
@@ -174,6 +180,13 @@ class Worker:
         return await self._client.running(self._node)
 
     async def _queues(self) -> tuple[Queue, ...]:
+        """Register all; those that are polled more often while the node is busy."""
+        if self._moving is not None:
+            await DBOS.register_queue_async(
+                moving_queue(self._node),
+                worker_concurrency=MOVE_CONCURRENCY,
+                polling_interval_sec=self._moving.poll_secs,
+            )
         spool = await DBOS.register_queue_async(
             spool_queue(self._node),
             worker_concurrency=FINISH_CLAIMED,

@@ -9,7 +9,7 @@ from onrecord.audio.envelope import Envelope, pack
 from onrecord.audio.level import Level
 from onrecord.calls.records import Fidelity, Trimmed
 from onrecord.core.units import NS_PER_MS
-from onrecord.mastering.opinion import Scale, opinion_score, scale_of
+from onrecord.rtp.opinion import Scale, opinion_score, scale_of
 from onrecord.timeline import Deviations
 from onrecord.timeline.gaps import UNITS_PER_MS, Gap, GapCause, GapTotal
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -64,7 +65,8 @@ class Rough:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        with suppress(OSError):  # a full disk does not take the rest either
+            self._file.close()
 
     def _millis(self, samples: int) -> int:
         return samples * 1000 // self._rate

@@ -1,6 +1,7 @@
 """Where finished samples go: a WAV or an MP3 file that appears whole or not at all."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Protocol
 
@@ -49,9 +50,13 @@ class WavSink:
         self._data_bytes += block.size * SAMPLE_BYTES
         if self._data_bytes > MAX_DATA_BYTES:
             raise TooLongError("the recording is longer than a WAV file can be (4 GiB)")
-        frames = np.empty(block.shape[::-1], "<i2")
-        for channel, samples in enumerate(block):
-            frames[:, channel] = samples
+        if len(block) == 2:
+            # A frame is one number: its low half is channel A, which comes first.
+            frames = block[1].astype("<u4")
+            frames <<= 16
+            frames |= block[0].view(np.uint16)
+        else:
+            frames = block.T.astype("<i2", "C", copy=False)
         self._file.write(frames.data)
 
     def finish(self) -> None:
@@ -96,6 +101,7 @@ class WholeFile:
         self._part = target.with_name(target.name + ".part")
         self.file: IO[bytes] = self._part.open("w+b")
         self._settled = 0
+        self._kept = False
 
     def settle(self) -> None:
         """Have what was written put on the disk, if that is much: whoever syncs the file then waits for little."""
@@ -112,8 +118,12 @@ class WholeFile:
         """
         self.file.close()
         self._part.replace(self._target)
+        self._kept = True
 
     def discard(self) -> None:
         """Close and remove it; the target is as it was before. After :meth:`keep` nothing is left to do."""
-        self.file.close()
+        if self._kept:
+            return
+        with suppress(OSError):  # a full disk does not take the rest either
+            self.file.close()
         self._part.unlink(missing_ok=True)

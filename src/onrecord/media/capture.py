@@ -3,6 +3,7 @@
 It decides nothing about audio. A datagram that is no RTP is counted and left out.
 """
 
+import errno
 import json
 import os
 from collections import Counter, defaultdict
@@ -148,11 +149,16 @@ class Journal:
             self._current[stream] = kept
         else:
             self._current.pop(stream, None)
-        if self._lines >= _JOURNAL_LIMIT + len(self._current):
-            self._rewrite()
-        else:
-            os.write(self._fd, _line(stream, kept))
-            self._lines += 1
+        try:
+            if self._lines >= _JOURNAL_LIMIT + len(self._current):
+                self._rewrite()
+            else:
+                _write_whole(self._fd, _line(stream, kept))
+                self._lines += 1
+        except OSError as error:
+            # Only a salvage needs it, so capture goes on; the next entry writes all of it anew.
+            log.warning("journal_not_written", error=str(error))
+            self._lines = _JOURNAL_LIMIT + MAX_STREAMS
 
     def close(self) -> None:
         """Close the file."""
@@ -160,15 +166,25 @@ class Journal:
 
     def _rewrite(self) -> None:
         fresh = self._path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
         fd = self._open(fresh)
-        os.write(fd, b"".join(_line(*entry) for entry in self._current.items()))
-        fresh.rename(self._path)
+        try:
+            _write_whole(fd, b"".join(_line(*entry) for entry in self._current.items()))
+            fresh.rename(self._path)
+        except OSError:
+            os.close(fd)
+            raise
         os.close(self._fd)
         self._fd, self._lines = fd, len(self._current)
 
     @staticmethod
     def _open(path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
+
+def _write_whole(fd: int, data: bytes) -> None:
+    if os.write(fd, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _line(stream: int, kept: Kept) -> bytes:
@@ -220,8 +236,7 @@ class Capture:
     def listen(self) -> None:
         """Fold the legs that have received telephone-events since the last time: a digit cannot wait."""
         arena = self.arena
-        first = self._listened if self._listened <= arena.used else 0
-        self._listened = arena.used
+        first, self._listened = self._listened, arena.used
         held = arena.view.meta[first : arena.used]
         size = held & SIZE_MASK
         # Audio is longer: its slots, which are out of the processor's caches by now, are not looked at.
@@ -247,7 +262,12 @@ class Capture:
         Raises:
             OSError: the fact could not be written; nothing is kept.
         """
-        recording.writer.append(encode_fact(kind, recording.started_ns, fact))
+        records = [encode_fact(kind, recording.started_ns, fact)]
+        if kind == "media_replaced":
+            # The process before may have died between a pause, or a resume, and its answer.
+            state = "pause" if recording.paused else "resume"
+            records.append(encode_fact(state, recording.started_ns, {}))
+        recording.writer.append(b"".join(records))
         self.recordings[recording.id] = recording
         self._of_leg[recording.leg_index].append(recording)
         if recording.live:
@@ -316,6 +336,7 @@ class Capture:
         rows = self.arena.rows()
         self._take(rows)
         self.arena.reset()
+        self._listened = 0
         self.counts.folds += 1
 
     def fold_live(self, now_ns: int) -> None:

@@ -11,19 +11,13 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from onrecord.core.units import NS_PER_S
-from onrecord.media.outbound import (
-    Mapped,
-    OutboundStream,
-    needing_transcoder,
-    passing_map,
-    payload_map,
-)
+from onrecord.media.outbound import OutboundStream
 from onrecord.media.player import Player
+from onrecord.media.route import NOWHERE, Route
 from onrecord.media.sockets import Address, lock, peer_of, unlock
 from onrecord.media.srtp import Protection, Rollover
 from onrecord.rtp.header import FIXED_HEADER_BYTES
@@ -41,6 +35,7 @@ from onrecord.rtp.rtcp import (
     parse_compound,
     round_trip_ms,
 )
+from onrecord.rtp.stats import LegStats
 from onrecord.rtp.telephone_event import EventListener
 from onrecord.sdp.negotiation import Media, MediaDirection
 from onrecord.spool.format import INBOUND, OUTBOUND
@@ -71,18 +66,12 @@ class MediaLeg:
         """Its source has fallen silent after this packet and may be another one now."""
         self.peer: MediaLeg | None = None
         """Where what it receives is passed on."""
-        self.mapping: Mapping[int, Mapped] = {}
-        """How its payload types are passed on to ``peer``; empty when nothing may be."""
-        self.transcoded: int | None = None
-        """Number of the transcoding that what it receives goes through on the way to ``peer``."""
-        self.convertible: frozenset[int] = frozenset()
-        """Payload types for which :meth:`transcode` is called when the first packet comes."""
+        self.route: Route = NOWHERE
+        """How that is done."""
         self.mixer: Mixer | None = None
         """While overlays lie over what it is sent."""
         self.deaf_to_digits = False
         """Digits of ``peer`` are not passed on to it."""
-        self.may_transcode = False
-        """Its codec may turn out to be one that no table leads to."""
         self.protection: Protection | None = None
         """What the peer sends and is sent is SRTP."""
         self.silence_when_idle = False
@@ -146,22 +135,16 @@ class MediaLeg:
                 unlock(self.rtp)
                 self.source = None
 
-    def route(self) -> None:
+    def reroute(self) -> None:
         """Work out anew what is passed on to ``peer``, after either side's media changed."""
         source, target = self.media, self.peer
-        self.mapping, self.transcoded, self.convertible = {}, None, frozenset()
+        self.route = NOWHERE
         hears = target.hears if target is not None and target.may_send else None
         if source is not None and hears is not None and self.may_receive:
-            self.mapping = payload_map(source, hears)
-            self.convertible = needing_transcoder(source, hears)
+            self.route = Route.between(source, hears)
         for leg in (self, target):
             if leg is not None and leg.mixer is not None:
                 leg.mixer.follow()
-
-    @property
-    def relays(self) -> bool:
-        """What it receives is passed on to ``peer``."""
-        return bool(self.mapping or self.convertible)
 
     @property
     def hears(self) -> Media | None:
@@ -169,11 +152,6 @@ class MediaLeg:
         if self.media is None or not self.deaf_to_digits:
             return self.media
         return replace(self.media, telephone_event_payload_type=None)
-
-    def transcode(self, number: int, target: Media) -> None:
-        """Have all that is passed on go through a transcoding until the next :meth:`route`."""
-        self.transcoded = number
-        self.mapping, self.convertible = passing_map(target), frozenset()
 
     def accepts(self, datagram: memoryview, source: Address) -> bool:
         """Whether a datagram may be kept while it learns; locks to its source if so."""
@@ -277,6 +255,15 @@ class MediaLeg:
         if not self._last_sr:
             return 0, 0
         return self._last_sr, (now_ns - self._last_sr_ns) * 65_536 // NS_PER_S
+
+    def figures(self, heard: LegStats) -> LegStats:
+        """What it has received, as ``heard`` tells, and what it was sent."""
+        return replace(
+            heard,
+            packets_sent=self.out.packets,
+            packets_sent_lost=self.sent_lost,
+            round_trip_ms=self.round_trip_ms,
+        )
 
     def close(self) -> None:
         """Close the descriptors of this process."""

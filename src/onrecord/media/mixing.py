@@ -9,8 +9,9 @@ before and after.
 import secrets
 
 from onrecord.media.leg import MediaLeg
-from onrecord.media.outbound import OutboundStream, needing_transcoder
+from onrecord.media.outbound import OutboundStream
 from onrecord.media.receiver import Receiver
+from onrecord.media.route import needing_transcoder
 from onrecord.media.transcoder import LEAD_MS, OVERLAY, clip_type
 from onrecord.sdp.negotiation import Media
 
@@ -43,7 +44,7 @@ class Mixer:
         leg, target = self._leg, self._leg.hears
         if target is None or not leg.may_send:
             self._close()
-        elif leg.peer is not None and leg.peer.relays:
+        elif leg.peer is not None and leg.peer.route.passes:
             self._join(leg.peer)
         elif not self._own or self._source != target:
             self._close()
@@ -93,15 +94,15 @@ class Mixer:
         if peer is None or peer.media is None or target is None:
             return
         if not needing_transcoder(peer.media, target):
-            peer.route()
+            peer.reroute()
 
     def _join(self, peer: MediaLeg) -> None:
-        if peer.transcoded is None:
+        if peer.route.transcoding is None:
             self._receiver.begin_transcoding(peer)
-        if peer.transcoded != self._number:
+        if peer.route.transcoding != self._number:
             self._close()
             self._source = peer.media
-            self._take(peer.transcoded)
+            self._take(peer.route.transcoding)
 
     def _take(self, number: int | None) -> None:
         self._number = number

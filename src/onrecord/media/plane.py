@@ -1,4 +1,4 @@
-"""The media plane as the control process uses it: ports, commands, and a media process kept alive.
+"""The media plane as the control process uses it: ports, requests to the media process, and events from it.
 
 The plane holds what each leg and recording should be. When the media process dies, another gets
 all of it with the same sockets, which the kernel keeps filling meanwhile; what the dead one had
@@ -6,12 +6,10 @@ received but not written is salvaged first.
 """
 
 import asyncio
-import contextlib
 import itertools
 import socket
-import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +26,13 @@ from onrecord.calls.media import (
 from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import LegId, RecordingId
 from onrecord.core.settings import Settings
+from onrecord.media.channel import Message
 from onrecord.media.child import MediaChild
-from onrecord.media.messages import decode_stats, encode_beep, encode_clip, encode_media, joined
-from onrecord.media.ports import PortPair, PortPairs
-from onrecord.media.salvage import salvage_arena
-from onrecord.media.sockets import allow_descriptors, stamp_arrivals
+from onrecord.media.messages import decode_stats, encode_clip
+from onrecord.media.ports import PortPairs
+from onrecord.media.sockets import stamp_arrivals
+from onrecord.media.supervisor import Supervisor
+from onrecord.media.wanted import Wanted, WantedCapture, WantedLeg
 from onrecord.metrics import RTP_DROPPED, RTP_RECEIVED
 from onrecord.rtp.stats import LegStats
 from onrecord.sdp.negotiation import Media, RtpAddress
@@ -41,56 +41,16 @@ from onrecord.spool.header import SpoolHeader
 log = structlog.get_logger()
 
 REQUEST_SECONDS = 2.0
-START_SECONDS = 10.0
-SILENT_SECONDS = 10.0
-"""A media process that reports nothing for so long hangs and is replaced."""
-RESTART_SECONDS = (0.0, 0.0, 0.25, 0.5, 1.0, 2.0)
-"""Waits before the next media process while one after another dies young."""
-
-_YOUNG_SECONDS = 10.0
 
 
 class MediaError(OnrecordError):
     """The media process refused a command or did not answer in time."""
 
 
-@dataclass(slots=True)
-class _Leg:
-    """What a leg should be."""
-
-    pair: PortPair
-    may_transcode: bool = False
-    media: Media | None = None
-    silence_when_idle: bool = False
-    rollover: list[int] | None = None
-    """How far the SRTP that it receives has come, as last reported."""
-    before: LegStats = field(default_factory=LegStats)
-    """Figures of media processes that are gone."""
-    latest: LegStats = field(default_factory=LegStats)
-    """As the present one last reported."""
-
-    @property
-    def figures(self) -> LegStats:
-        return joined(self.before, self.latest)
-
-
-@dataclass(slots=True)
-class _Capture:
-    """What a recording should be."""
-
-    header: SpoolHeader
-    path: Path
-    began: bool = False
-    """Its start has been answered: a new media process goes on with it instead of starting it."""
-    paused: bool = False
-    beep: Beep | None = None
-    """Sent when it begins, and not again by a new media process."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Request:
-    message: dict[str, Any]
-    sockets: Sequence[Any]
+    message: Message
+    sockets: Sequence[socket.socket]
     reply: asyncio.Future[Any]
 
 
@@ -109,33 +69,28 @@ class MediaPlane:
         self._playbacks: set[tuple[LegId, str]] = set()
         """Those that have been asked for and not been told to have ended."""
         self._ports = PortPairs(settings.bind, settings.rtp_port_range)
-        self._legs: dict[LegId, _Leg] = {}
-        self._bridges: dict[LegId, LegId] = {}
-        self._deaf: set[LegId] = set()
-        """Legs to which no digits are passed on."""
-        self._recordings: dict[RecordingId, _Capture] = {}
+        self._wanted = Wanted()
         self._requests: dict[int, _Request] = {}
         self._ids = itertools.count(1)
-        self._child: MediaChild | None = None
-        self._up = asyncio.Event()
-        """The present media process ticks."""
-        self._dead = asyncio.Event()
-        self._ready = False
-        """It has all legs and recordings, and may be sent requests."""
-        self._heard_at = 0.0
         self._counts: dict[str, int] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stamping: socket.socket | None = None
+        """As the present media process last reported."""
+        self._supervisor = Supervisor(
+            settings,
+            heard=self._heard,
+            died=self._stamp,
+            replaces=self._forget_process,
+            restore=self._restore,
+        )
 
     @property
     def pid(self) -> int | None:
         """Of the media process."""
-        return self._child.pid if self._child else None
+        return self._supervisor.pid
 
     @property
     def is_ready(self) -> bool:
         """A media process runs and has all legs."""
-        return self._ready
+        return self._supervisor.is_ready
 
     async def start(self) -> None:
         """Start the media process.
@@ -144,35 +99,18 @@ class MediaPlane:
             MediaError: it did not come up.
             OSError: there is no room for it.
         """
-        allow_descriptors()
-        # While any socket wants stamps the kernel stamps all that comes, so that datagrams that
-        # wait for a media process tell when they came although their sockets did not ask then.
-        self._stamping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        stamp_arrivals(self._stamping, wanted=True)
-        await self._spawn()
         try:
-            await asyncio.wait_for(self._up.wait(), START_SECONDS)
+            await self._supervisor.start()
         except TimeoutError:
             await self.close()
             raise MediaError("the media process did not start") from None
-        self._restore()
-        self._tasks = [asyncio.create_task(work()) for work in (self._supervise, self._watch)]
 
     async def close(self) -> None:
         """End the media process, which writes what it holds, and free all ports."""
-        self._ready = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._child is not None:
-            await self._child.wait()
-            await asyncio.to_thread(salvage_arena, self._child.folder, self._spools)
-            self._child = None
-        for leg in self._legs.values():
+        await self._supervisor.close()
+        for leg in self._wanted.legs.values():
             self._ports.free(leg.pair)
-        self._legs.clear()
-        if self._stamping is not None:
-            self._stamping.close()
+        self._wanted.legs.clear()
 
     async def open_leg(self, leg: LegId, *, may_transcode: bool = False) -> RtpAddress:
         """Take an even RTP port and its odd RTCP port; returns what our SDP must say.
@@ -183,14 +121,13 @@ class MediaPlane:
             CapacityError: the port range has run out.
             MediaError: the media process does not answer.
         """
-        known = self._legs.get(leg)
+        known = self._wanted.legs.get(leg)
         if known is None:
-            known = self._legs[leg] = _Leg(self._ports.take(), may_transcode)
-        sockets = known.pair.rtp, known.pair.rtcp
+            known = self._wanted.legs[leg] = WantedLeg(leg, self._ports.take(), may_transcode)
         try:
-            await self._request("open", sockets, leg=leg, may_transcode=known.may_transcode)
+            await self._request("open", known.sockets, **known.opening)
         except MediaError:
-            self._ports.free(self._legs.pop(leg).pair)
+            self._ports.free(self._wanted.legs.pop(leg).pair)
             raise
         port = known.pair.port
         return RtpAddress(self._settings.advertised_address, port, port + 1)
@@ -205,7 +142,7 @@ class MediaPlane:
         """
         held = self._leg(leg)
         held.media, held.silence_when_idle = media, silence_when_idle
-        await self._request("connect", **self._connection(leg, held))
+        await self._request("connect", **held.connection)
 
     async def close_leg(self, leg: LegId) -> LegStats:
         """Free the ports; figures of what was sent and received. All zero for a leg not open.
@@ -213,10 +150,10 @@ class MediaPlane:
         Raises:
             MediaError: the media process does not answer; the ports are free all the same.
         """
-        held = self._legs.pop(leg, None)
+        held = self._wanted.legs.pop(leg, None)
         if held is None:
             return LegStats()
-        self._forget_bridge(leg)
+        self._wanted.unbridge(leg)
         try:
             held.latest = decode_stats(await self._request("close", leg=leg))
         finally:
@@ -235,10 +172,7 @@ class MediaPlane:
         """
         self._leg(first)
         self._leg(second)
-        for leg in (first, second):
-            self._forget_bridge(leg)
-        self._bridges[first], self._bridges[second] = second, first
-        self._deaf |= set(deaf_to_digits)
+        self._wanted.bridge(first, second, deaf_to_digits)
         await self._request("bridge", first=first, second=second, deaf=list(deaf_to_digits))
 
     async def unbridge(self, leg: LegId) -> None:
@@ -248,7 +182,7 @@ class MediaPlane:
             MediaError: the leg is not open, or the media process does not answer.
         """
         self._leg(leg)
-        self._forget_bridge(leg)
+        self._wanted.unbridge(leg)
         await self._request("unbridge", leg=leg)
 
     async def start_recording(
@@ -262,12 +196,12 @@ class MediaPlane:
             MediaError: the leg is not open, the spool cannot be written, or no answer came.
         """
         self._leg(header.leg_id)
-        capture = _Capture(header, path, beep=beep)
-        self._recordings[header.recording_id] = capture
+        capture = WantedCapture(header, path, beep=beep)
+        self._wanted.captures[header.recording_id] = capture
         try:
-            at_ns = int(await self._request("start", **self._capture(capture)))
+            at_ns = int(await self._request("start", **capture.start))
         except MediaError:
-            self._recordings.pop(header.recording_id, None)
+            self._wanted.captures.pop(header.recording_id, None)
             raise
         capture.began = True
         return at_ns
@@ -278,12 +212,12 @@ class MediaPlane:
         Raises:
             MediaError: it is not captured, its spool cannot be written, or no answer came.
         """
-        if recording_id not in self._recordings:
+        if recording_id not in self._wanted.captures:
             raise MediaError(f"recording {recording_id} is not being captured")
         try:
             return int(await self._request("stop", recording=recording_id, reason="command"))
         finally:
-            self._recordings.pop(recording_id, None)
+            self._wanted.captures.pop(recording_id, None)
 
     async def pause_recording(self, recording_id: RecordingId) -> int:
         """Keep nothing from now on, until it is resumed or stopped. Returns monotonic ns.
@@ -302,7 +236,7 @@ class MediaPlane:
         return await self._keep(recording_id, "resume", paused=False)
 
     async def _keep(self, recording_id: RecordingId, op: str, *, paused: bool) -> int:
-        capture = self._recordings.get(recording_id)
+        capture = self._wanted.captures.get(recording_id)
         if capture is None:
             raise MediaError(f"recording {recording_id} is not being captured")
         at_ns = int(await self._request(op, recording=recording_id))
@@ -356,47 +290,18 @@ class MediaPlane:
         held.latest = decode_stats(await self._request("stats", leg=leg))
         return held.figures
 
-    @property
-    def _spools(self) -> Path:
-        return self._settings.data.absolute() / "spool"
-
-    def _leg(self, leg: LegId) -> _Leg:
+    def _leg(self, leg: LegId) -> WantedLeg:
         try:
-            return self._legs[leg]
+            return self._wanted.legs[leg]
         except KeyError:
             raise MediaError(f"leg {leg} is not open") from None
 
-    def _forget_bridge(self, leg: LegId) -> None:
-        other = self._bridges.pop(leg, None)
-        if other is not None:
-            self._bridges.pop(other, None)
-            self._deaf -= {leg, other}
-
-    @staticmethod
-    def _connection(leg: LegId, held: _Leg) -> dict[str, Any]:
-        media = None if held.media is None else encode_media(held.media)
-        return {"leg": leg, "media": media, "silence_when_idle": held.silence_when_idle}
-
-    @staticmethod
-    def _capture(capture: _Capture) -> dict[str, Any]:
-        return {
-            "recording": capture.header.recording_id,
-            "leg": capture.header.leg_id,
-            "path": str(capture.path),
-            "track": capture.header.track,
-            "resumed": capture.began,
-            "paused": capture.paused,
-            "live": capture.header.timeout_secs > 0,
-            "beep": None if capture.began else encode_beep(capture.beep),
-        }
-
-    async def _request(self, op: str, sockets: Sequence[Any] = (), **given: Any) -> Any:
+    async def _request(self, op: str, sockets: Sequence[socket.socket] = (), **given: Any) -> Any:
         number = next(self._ids)
         message = {"id": number, "op": op, **given}
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._requests[number] = _Request(message, sockets, reply)
-        if self._ready and self._child is not None:
-            self._child.send(message, sockets)
+        self._supervisor.send(message, sockets)
         try:
             return await asyncio.wait_for(reply, REQUEST_SECONDS)
         except TimeoutError:
@@ -404,24 +309,21 @@ class MediaPlane:
         finally:
             self._requests.pop(number, None)
 
-    def _heard(self, message: dict[str, Any]) -> None:
-        self._heard_at = time.monotonic()
+    def _heard(self, message: Message) -> None:
         if "id" in message:
             self._replied(message)
         elif "legs" in message:
             self._reported(message["legs"])
         elif "rollovers" in message:
             for name, *come in message["rollovers"]:
-                if name in self._legs:
-                    self._legs[name].rollover = come
+                if name in self._wanted.legs:
+                    self._wanted.legs[name].rollover = come
         elif "counts" in message:
             self._count({"received": message["counts"]["received"], **message["dropped"]})
         elif "digit" in message:
             self._on_event(DigitHeard(LegId(message["leg"]), message["digit"]))
         elif "playback" in message:
             self._played(LegId(message["leg"]), message["playback"], message.get("outcome"))
-        else:
-            self._up.set()
 
     def _played(self, leg: LegId, playback: str, outcome: str | None) -> None:
         if outcome is None:
@@ -432,8 +334,8 @@ class MediaPlane:
 
     def _reported(self, legs: dict[LegId, dict[str, Any]]) -> None:
         for name, figures in legs.items():
-            if name in self._legs:
-                self._legs[name].latest = decode_stats(figures)
+            if name in self._wanted.legs:
+                self._wanted.legs[name].latest = decode_stats(figures)
 
     def _replied(self, message: dict[str, Any]) -> None:
         request = self._requests.get(message["id"])
@@ -453,97 +355,26 @@ class MediaPlane:
                 (RTP_RECEIVED if name == "received" else RTP_DROPPED.labels(name)).inc(grown)
         self._counts = totals
 
-    # Supervision.
+    # What becomes of media processes.
 
-    async def _spawn(self) -> None:
-        self._up.clear()
-        self._dead.clear()
-        self._counts = {}
-        self._heard_at = time.monotonic()
-        self._child = await MediaChild.spawn(self._settings, self._heard, self._died)
-
-    def _died(self, child: MediaChild) -> None:
-        log.error("media_process_died", pid=child.pid)
-        self._ready = False
-        for leg in self._legs.values():
-            # What waits for the next process keeps the time at which it came.
+    def _stamp(self) -> None:
+        """What waits for the next one keeps the time at which it came."""
+        for leg in self._wanted.legs.values():
             stamp_arrivals(leg.pair.rtp, wanted=True)
-        self._up.set()  # nobody waits for it any longer
-        self._dead.set()
 
-    async def _supervise(self) -> None:
-        """Replace each media process that dies; ever later while they die young."""
-        born, young = time.monotonic(), 0
-        while True:
-            await self._dead.wait()
-            young = young + 1 if time.monotonic() - born < _YOUNG_SECONDS else 0
-            await asyncio.sleep(RESTART_SECONDS[min(young, len(RESTART_SECONDS) - 1)])
-            born = time.monotonic()
-            try:
-                await self._replace()
-            except OSError as error:
-                log.exception("media_process_not_started", error=str(error))
-                self._dead.set()
-
-    async def _replace(self) -> None:
-        old, self._child = self._child, None
-        for leg in self._legs.values():
+    def _forget_process(self) -> None:
+        """Close the account of one that died."""
+        self._counts = {}
+        for leg in self._wanted.legs.values():
             leg.before, leg.latest = leg.figures, LegStats()
         for name, playback in list(self._playbacks):
             # Where in its clip it was is known to the dead process alone.
             self._played(name, playback, "failed")
-        if old is not None:
-            old.kill()
-            await old.wait()
-        await asyncio.gather(self._spawn(), self._salvage(old))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._up.wait(), START_SECONDS)
-        if self._dead.is_set():
-            return
-        if self._up.is_set():
-            self._restore()
-        else:
-            self._kill()
 
-    def _kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-
-    async def _salvage(self, old: MediaChild | None) -> None:
-        if old is None:
-            return
-        try:
-            await asyncio.to_thread(salvage_arena, old.folder, self._spools)
-        except OSError as error:
-            # The arena is kept; the salvage at the next start of the server tries again.
-            log.exception("salvage_failed", error=str(error))
-
-    def _restore(self) -> None:
-        """Tell a new media process all that is and send it the requests that wait."""
-        child = self._child
-        if child is None:
-            return
-        for leg, held in self._legs.items():
-            opened = {"id": 0, "op": "open", "leg": leg, "may_transcode": held.may_transcode}
-            child.send(opened, (held.pair.rtp, held.pair.rtcp))
-            if held.media is not None:
-                connection = self._connection(leg, held)
-                child.send({"id": 0, "op": "connect", **connection, "rollover": held.rollover})
-        for first, second in self._bridges.items():
-            deaf = list({first, second} & self._deaf)
-            child.send({"id": 0, "op": "bridge", "first": first, "second": second, "deaf": deaf})
-        for capture in self._recordings.values():
-            child.send({"id": 0, "op": "start", **self._capture(capture)})
-        child.send({"id": 0, "op": "go"})
+    def _restore(self, child: MediaChild) -> None:
+        """Tell a new one all that is and send it the requests that wait."""
+        for op, given, sockets in self._wanted.requests():
+            child.send({"id": 0, "op": op, **given}, sockets)
         for request in self._requests.values():
             child.send(request.message, request.sockets)
-        self._ready = True
-        log.info("media_process_ready", pid=child.pid, legs=len(self._legs))
-
-    async def _watch(self) -> None:
-        """Kill a media process that hangs; its death is then handled as any other."""
-        while True:
-            await asyncio.sleep(1)
-            if self._ready and time.monotonic() - self._heard_at > SILENT_SECONDS:
-                log.error("media_process_hangs")
-                self._kill()
+        log.info("media_process_ready", pid=child.pid, legs=len(self._wanted.legs))

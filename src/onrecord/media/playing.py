@@ -15,9 +15,9 @@ from onrecord.core.units import NS_PER_MS
 from onrecord.media.capture import Capture
 from onrecord.media.leg import MediaLeg
 from onrecord.media.mixing import Mixer
-from onrecord.media.outbound import translated
 from onrecord.media.player import FRAME_NS, MappedClip, keys
 from onrecord.media.receiver import Receiver
+from onrecord.media.route import translated
 from onrecord.sdp.codecs import TELEPHONE_EVENT
 from onrecord.sdp.negotiation import Media
 

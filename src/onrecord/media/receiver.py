@@ -16,7 +16,7 @@ import structlog
 from onrecord.media.arena import PITCH, SLOT_BYTES
 from onrecord.media.capture import Capture
 from onrecord.media.leg import MediaLeg
-from onrecord.media.outbound import Mapped, passing_map
+from onrecord.media.route import Mapped, Route, passing_map
 from onrecord.media.sockets import STAMP_BYTES, arrival_of, stamp_arrivals
 from onrecord.media.transcoding import Transcoding
 
@@ -170,13 +170,15 @@ class Receiver:
         return len(clear)
 
     def _pass_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
-        if leg.convertible and len(packet) > 1 and packet[1] & 0x7F in leg.convertible:
+        route = leg.route
+        if route.convertible and len(packet) > 1 and packet[1] & 0x7F in route.convertible:
             self.begin_transcoding(leg)
-        if leg.transcoded is None:
+            route = leg.route
+        if route.transcoding is None:
             self._send_on(leg, packet, now_ns)
         elif leg.peer is not None and leg.peer.player.audible:
             return
-        elif not self.transcoding.put(leg.transcoded, bytes(packet)):
+        elif not self.transcoding.put(route.transcoding, bytes(packet)):
             self._capture.counts.dropped["transcode"] += 1
 
     def begin_transcoding(self, leg: MediaLeg) -> None:
@@ -185,7 +187,7 @@ class Receiver:
             hears = leg.peer.hears or leg.peer.media
             number = self.transcoding.open(leg.media, hears)
             self._transcoded[number] = leg
-            leg.transcode(number, hears)
+            leg.route = Route.through(number, hears)
 
     def _pass_transcoded(self) -> None:
         made = self.transcoding.take()
@@ -194,18 +196,18 @@ class Receiver:
             leg = self._transcoded.get(number)
             if number in self.mixed:
                 self._send_mixed(self.mixed[number], memoryview(packet), now_ns)
-            elif leg is not None and leg.transcoded == number:
+            elif leg is not None and leg.route.transcoding == number:
                 self._send_on(leg, memoryview(packet), now_ns)
         self._capture.counts.dropped["transcode"] += self.transcoding.take_given_up()
         for number, leg in list(self._transcoded.items()):
-            if leg.transcoded != number:
+            if leg.route.transcoding != number:
                 del self._transcoded[number]
                 self.transcoding.close_direction(number)
 
     def _send_on(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
-        peer = leg.peer
-        if peer is not None and leg.mapping and not peer.player.audible:
-            self._send_to(peer, leg.mapping, packet, now_ns)
+        peer, mapping = leg.peer, leg.route.mapping
+        if peer is not None and mapping and not peer.player.audible:
+            self._send_to(peer, mapping, packet, now_ns)
 
     def _send_mixed(self, leg: MediaLeg, packet: memoryview, now_ns: int) -> None:
         if leg.media is not None and leg.may_send and not leg.player.interrupts:

@@ -79,6 +79,8 @@ class Transcoding:
     """The loop's end; nothing here waits but for the start of the process. A *direction* is one leg's audio on its way to another."""
 
     def __init__(self) -> None:
+        self._needing: set[str] = set()
+        """Legs that may turn out to need it."""
         self._numbers = itertools.count(1)
         self._directions: dict[int, _Direction] = {}
         self._waiting: deque[_Waiting] = deque()
@@ -107,18 +109,30 @@ class Transcoding:
         """What it is given is done at once."""
         return self._ready
 
+    def need(self, leg: str) -> None:
+        """A leg may need the process, which takes long to start: have it run from now on."""
+        self._needing.add(leg)
+        self.prepare()
+
+    def spare(self, leg: str) -> None:
+        """A leg is gone."""
+        self._needing.discard(leg)
+
+    def tend(self) -> None:
+        """To be called now and then: start a process that has died, end one that no leg needs for a while."""
+        if self._needing:
+            self.prepare()
+            return
+        idle = time.monotonic() - self._needed > REST_SECONDS
+        if self._sock is not None and idle and not self._directions:
+            self.close()
+            log.info("transcoding_ended")
+
     def prepare(self) -> None:
         """Start the process, if it does not run and has not just died."""
         self._needed = time.monotonic()
         if self._sock is None and self._needed - self._started > RESTART_SECONDS:
             self._start()
-
-    def rest(self) -> None:
-        """No leg needs the process now: it ends when that is so for a while."""
-        idle = time.monotonic() - self._needed > REST_SECONDS
-        if self._sock is not None and idle and not self._directions:
-            self.close()
-            log.info("transcoding_ended")
 
     def open(self, source: Media, target: Media) -> int:
         """A new direction; its number is for :meth:`put` and :meth:`close_direction`."""

@@ -34,7 +34,7 @@ class Fetcher:
                 return await self._get(await self._connected(), url)
         except TimeoutError as error:
             raise PromptFailed(f"not fetched within {self._timeout_secs:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise PromptFailed(f"not fetched: {error or type(error).__name__}") from error
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """From a source to a clip: bytes are decoded at the rate of the leg's codec, encoded and written to a file."""
 
 import asyncio
+import errno
 import io
 import wave
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ class Prompts:
             case FromContent(content):
                 return content
             case FromFolder(name):
-                return await asyncio.to_thread(self._read, name)
+                return await self._found(name)
             case Spoken():
                 return await self._engine.speak(source)
             case Ringback(country):
@@ -102,6 +103,15 @@ class Prompts:
     def discard(self, clip: Clip) -> None:
         """Remove a clip's file; one that is gone is removed already."""
         clip.path.unlink(missing_ok=True)
+
+    async def _found(self, name: str) -> bytes:
+        try:
+            return await asyncio.to_thread(self._read, name)
+        except OSError as error:
+            missing = error.errno == errno.ENAMETOOLONG
+            raise PromptFailed(
+                f"the file cannot be read: {error.strerror}", missing=missing
+            ) from error
 
     def _read(self, name: str) -> bytes:
         path = self._media_folder / name

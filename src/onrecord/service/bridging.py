@@ -107,7 +107,6 @@ class Bridging:
         ]
         deaf = _deaf(command.mute_dtmf, first.id, second.id)
         await edges.media.bridge(first.id, second.id, deaf_to_digits=deaf)
-        begun = await self._begin(live, command)
 
         def work(unit: Unit) -> None:
             edges.note(unit, "bridge", first, command.command_id)
@@ -119,6 +118,7 @@ class Bridging:
                 unit.add_recording(begun)
 
         try:
+            begun = await self._begin(live, command)
             await self._recorder.make_durable(begun, work)
         except BaseException:
             await edges.media.unbridge(first.id)

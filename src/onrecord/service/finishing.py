@@ -106,7 +106,8 @@ class Finishing:
         part = self._spools.part(recording.id, recording.params.format)
         spool = self._spools.path(recording.id)
         mastered = await asyncio.to_thread(self._mastering.master, spool, part)
-        await asyncio.to_thread(self._transcriptions.keep, recording, part)
+        if recording.params.transcription:
+            await asyncio.to_thread(self._transcriptions.keep, recording, part)
         saved = await self._stored(recording, mastered, part)
         url = await self._destinations.link(saved) or ""
         report = _kept_report(recording, mastered)

@@ -83,6 +83,7 @@ class Moving:
     def _save(self, unit: Unit, moved: Recording, url: str) -> tuple[bool, Event | None]:
         now = unit.recording(moved.id)
         if now is None or not now.is_misplaced:
+            # A copy that another move made needless stays: both addresses may be of one bucket.
             return now is not None, None
         unit.save_recording(moved)
         about = told_about(unit, moved)

@@ -181,14 +181,8 @@ class Playing:
     async def _prepare(self, live: LiveLeg, playback: Playback, before: Playback | None) -> None:
         """Make the audio ready, wait for what was asked for before, and hand it to the media side."""
         clips: dict[Codec, Clip] = {}
-        failed: PromptFailed | None = None
         try:
-            content = await self._edges.prompts.load(playback.source)
-            for codec in self._codecs(playback):
-                clips[codec] = await self._edges.prompts.clip(content, codec)
-        except PromptFailed as error:
-            failed = error
-        try:
+            failed = await self._make_clips(playback, clips)
             if before is not None:
                 await before.prepared.wait()
             async with self._edges.registry.turns([live.leg.id]):
@@ -198,6 +192,20 @@ class Playing:
             playback.prepared.set()
             for clip in clips.values():
                 self._edges.prompts.discard(clip)
+
+    async def _make_clips(
+        self, playback: Playback, clips: dict[Codec, Clip]
+    ) -> PromptFailed | None:
+        try:
+            content = await self._edges.prompts.load(playback.source)
+            for codec in self._codecs(playback):
+                clips[codec] = await self._edges.prompts.clip(content, codec)
+        except PromptFailed as error:
+            return error
+        except Exception as error:  # noqa: BLE001 -- the unit of work: what waits for its end goes on
+            _log.exception("playback_not_prepared")
+            return PromptFailed(f"the audio cannot be made ready: {type(error).__name__}")
+        return None
 
     def _codecs(self, playback: Playback) -> set[Codec]:
         if playback.overlay:

@@ -520,6 +520,18 @@ class Transcriber(Protocol):
         ...
 
 
+class Links(Protocol):
+    """URLs that need no key, and their end."""
+
+    def link(self, path: str, now_ns: int) -> str:
+        """A URL that gives what is at ``path`` of this server to anybody for ten minutes."""
+        ...
+
+    def holds(self, path: str, expires: str, signature: str, now_ns: int) -> bool:
+        """Whether these are the parts of such a URL that is not over."""
+        ...
+
+
 class Served(Protocol):
     """The links of a storage whose files this server serves itself."""
 

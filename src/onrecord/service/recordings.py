@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 import structlog
 
@@ -13,19 +14,32 @@ from onrecord.calls.records import (
     RecordingFilter,
     RecordingState,
 )
+from onrecord.core.clock import Clock
+from onrecord.core.ids import RecordingId
 from onrecord.service.destinations import Destinations
-from onrecord.service.ports import Store, Unit
+from onrecord.service.ports import Links, Store, Unit
+from onrecord.service.transcribing import TranscriptionFiles, transcription_id
 from onrecord.wire import errors
 
 _log = structlog.get_logger()
 
 
 class Recordings:
-    """The saved recordings and their files."""
+    """The saved recordings, their files and reports."""
 
-    def __init__(self, store: Store, destinations: Destinations) -> None:
+    def __init__(
+        self,
+        store: Store,
+        destinations: Destinations,
+        links: Links,
+        clock: Clock,
+        transcriptions: TranscriptionFiles,
+    ) -> None:
         self._store = store
+        self._transcriptions = transcriptions
         self._destinations = destinations
+        self._links = links
+        self._clock = clock
 
     async def get(self, recording_id: str) -> Recording:
         """One recording.
@@ -55,6 +69,23 @@ class Recordings:
             raise errors.not_finished()
         return recording, report
 
+    async def pictured(
+        self, recording_id: str, expires: str, signature: str
+    ) -> tuple[Recording, FidelityReport]:
+        """As :meth:`report`, for who has a link of :meth:`picture_link` and no key.
+
+        Raises:
+            CallerError: 403, the link is wrong or over; 404, it is right and the recording is gone.
+        """
+        path, now_ns = _picture_path(recording_id), self._clock.utc_ns()
+        if not self._links.holds(path, expires, signature, now_ns):
+            raise errors.link_refused()
+        return await self.report(recording_id)
+
+    def picture_link(self, recording_id: RecordingId) -> str:
+        """A URL that gives the report's picture to anybody for ten minutes."""
+        return self._links.link(_picture_path(recording_id), self._clock.utc_ns())
+
     async def list(self, wanted: RecordingFilter, page: PageRequest) -> Page[Recording]:
         """A page of recordings, newest first."""
         return await self._store.read(lambda unit: unit.recordings(wanted, page))
@@ -81,10 +112,29 @@ class Recordings:
         return await self._destinations.link(recording)
 
     async def _remove(self, recording: Recording) -> None:
-        """The file first: a crash between leaves a row whose deletion can be asked for again."""
-        await self._destinations.delete_file(recording)
-        await self._store.write(lambda unit: unit.remove_recording(recording.id))
+        """The file first: a crash between leaves a row whose deletion can be asked for again.
+
+        A file that was moved into a bucket meanwhile is deleted there as well.
+        """
+        left: Recording | None = recording
+        while left is not None:
+            await self._destinations.delete_file(left)
+            left = await self._store.write(partial(_removed, left))
+        await asyncio.to_thread(self._transcriptions.remove, transcription_id(recording.id))
         _log.info("recording_deleted", recording=recording.id)
+
+
+def _removed(deleted: Recording, unit: Unit) -> Recording | None:
+    """Remove the row, or return it if its file is elsewhere by now."""
+    now = unit.recording(deleted.id)
+    if now is not None and now.location != deleted.location:
+        return now
+    unit.remove_recording(deleted.id)
+    return None
+
+
+def _picture_path(recording_id: str) -> str:
+    return f"pictures/{recording_id}.png"
 
 
 def _saved(unit: Unit, recording_id: str) -> Recording | None:

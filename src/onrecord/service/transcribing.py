@@ -41,13 +41,11 @@ class TranscriptionFiles:
         self._folder = folder
 
     def keep(self, recording: Recording, finished: Path) -> None:
-        """Keep the file of a recording, durably, if it is to be transcribed; a repeat replaces it.
+        """Keep the file of a recording that is to be transcribed, durably; a repeat replaces it.
 
         Raises:
             OSError: the disk refused.
         """
-        if not recording.params.transcription:
-            return
         kept = self.audio(transcription_id(recording.id), recording.params.format)
         kept.unlink(missing_ok=True)
         try:

@@ -1,9 +1,12 @@
 """Transcriptions of recordings: found and deleted. A job makes them; they go with their recording."""
 
+import asyncio
+
 import structlog
 
 from onrecord.calls.records import Page, PageRequest, Transcription, TranscriptionFilter
 from onrecord.service.ports import Store, Unit
+from onrecord.service.transcribing import TranscriptionFiles
 from onrecord.wire import errors
 
 _log = structlog.get_logger()
@@ -12,8 +15,9 @@ _log = structlog.get_logger()
 class Transcriptions:
     """All of them, those that are being made included."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, files: TranscriptionFiles) -> None:
         self._store = store
+        self._files = files
 
     async def get(self, transcription_id: str) -> Transcription:
         """One transcription.
@@ -28,7 +32,7 @@ class Transcriptions:
         return await self._store.read(lambda unit: unit.transcriptions(wanted, page))
 
     async def delete(self, transcription_id: str) -> Transcription:
-        """Remove it; returns what it was.
+        """Remove it, with the audio that it is to be made of; returns what it was.
 
         Raises:
             CallerError: 404, there is none.
@@ -40,6 +44,7 @@ class Transcriptions:
             return found
 
         deleted = await self._store.write(work)
+        await asyncio.to_thread(self._files.remove, deleted.id)
         _log.info("transcription_deleted", transcription=deleted.id)
         return deleted
 

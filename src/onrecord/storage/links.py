@@ -1,8 +1,9 @@
-"""Links that give one file to anybody for a while: HMAC-SHA256 (RFC 2104) over expiry and key. Pure."""
+"""Links that give one thing to anybody for a while: HMAC-SHA256 (RFC 2104) over expiry and path. Pure."""
 
 import base64
 import hashlib
 import hmac
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, urlencode
 
@@ -17,30 +18,52 @@ class LinkFault(StrEnum):
     WRONG = "wrong"
     """It was not made here, or was changed."""
     MISSING = "missing"
-    """It is good, but its file is gone."""
+    """It is good, but what it gave is gone."""
 
 
 class LinkError(OnrecordError):
-    """A link gives no file; ``reason`` says why."""
+    """A link gives nothing; ``reason`` says why."""
 
     def __init__(self, reason: LinkFault) -> None:
         super().__init__(f"the link is {reason.value}")
         self.reason = reason
 
 
-def sign(secret: bytes, key: str, expires: int) -> str:
-    """The signature of a link to ``key`` that ends at ``expires`` (Unix seconds); base64url."""
-    digest = hmac.digest(secret, b"%d\n%b" % (expires, key.encode()), hashlib.sha256)
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Satisfies ``service.ports.Links``."""
+
+    base_url: str
+    """Where the API is reached by those who get links."""
+    secret: bytes = field(repr=False)
+    valid_secs: int
+
+    def link(self, path: str, now_ns: int) -> str:
+        """A URL that gives what is at ``path`` to anybody for ``valid_secs`` from ``now_ns`` (UTC)."""
+        return link(self.base_url, self.secret, path, now_ns // NS_PER_S + self.valid_secs)
+
+    def holds(self, path: str, expires: str, signature: str, now_ns: int) -> bool:
+        """Whether these are the parts of a link that was made here and is not over; raises nothing."""
+        try:
+            verify(self.secret, path, expires, signature, now_ns)
+        except LinkError:
+            return False
+        return True
+
+
+def sign(secret: bytes, path: str, expires: int) -> str:
+    """The signature of a link to ``path`` that ends at ``expires`` (Unix seconds); base64url."""
+    digest = hmac.digest(secret, b"%d\n%b" % (expires, path.encode()), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
-def link(base_url: str, secret: bytes, key: str, expires: int) -> str:
-    """``{base_url}/files/{key}?expires=...&signature=...``."""
-    query = urlencode({"expires": expires, "signature": sign(secret, key, expires)})
-    return f"{base_url.rstrip('/')}/files/{quote(key)}?{query}"
+def link(base_url: str, secret: bytes, path: str, expires: int) -> str:
+    """``{base_url}/{path}?expires=...&signature=...``."""
+    query = urlencode({"expires": expires, "signature": sign(secret, path, expires)})
+    return f"{base_url.rstrip('/')}/{quote(path)}?{query}"
 
 
-def verify(secret: bytes, key: str, expires: str, signature: str, now_ns: int) -> None:
+def verify(secret: bytes, path: str, expires: str, signature: str, now_ns: int) -> None:
     """Accept what ``link`` made while it is valid.
 
     Raises:
@@ -49,7 +72,7 @@ def verify(secret: bytes, key: str, expires: str, signature: str, now_ns: int) -
     if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
         raise LinkError(LinkFault.WRONG)
     try:
-        wanted = sign(secret, key, int(expires)).encode()
+        wanted = sign(secret, path, int(expires)).encode()
     except UnicodeEncodeError as error:
         raise LinkError(LinkFault.WRONG) from error
     if not hmac.compare_digest(wanted, signature.encode(errors="replace")):

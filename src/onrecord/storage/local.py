@@ -5,12 +5,12 @@ import contextlib
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from onrecord.calls.file_names import check_key
 from onrecord.core.errors import DestinationError
-from onrecord.core.units import NS_PER_S
-from onrecord.storage.links import LinkError, LinkFault, link, verify
+from onrecord.storage.links import LinkError, LinkFault, Links, verify
 
 _TRIES = 20
 
@@ -20,16 +20,15 @@ class LocalStorage:
 
     Args:
         root: The folder; made when first needed.
-        base_url: Where the API is reached by those who get links.
-        secret: Key of the links' signatures.
-        valid_secs: How long a link is valid.
+        links: What gives the files out.
     """
 
-    def __init__(self, root: Path, base_url: str, secret: bytes, valid_secs: int) -> None:
+    def __init__(self, root: Path, links: Links) -> None:
         self._root = root.absolute()
-        self._base_url = base_url
-        self._secret = secret
-        self._valid_secs = valid_secs
+        self._links = links
+        self._lock = threading.RLock()
+        self._settled: set[Path] = set()
+        """Folders of folders whose names are durable, as are those above them, unless they were removed since."""
 
     async def put(self, key: str, source: Path) -> None:
         """Move ``source`` to ``key`` durably, replacing what is there.
@@ -62,8 +61,8 @@ class LocalStorage:
         return self._root / key
 
     def link(self, key: str, now_ns: int) -> str:
-        """A URL that gives the file to anybody for ``valid_secs`` from ``now_ns`` (UTC)."""
-        return link(self._base_url, self._secret, key, now_ns // NS_PER_S + self._valid_secs)
+        """A URL that gives the file to anybody, as :meth:`Links.link` makes it."""
+        return self._links.link(f"files/{key}", now_ns)
 
     def path_for(self, key: str, expires: str, signature: str, now_ns: int) -> Path:
         """The file that a link's parts name.
@@ -71,7 +70,7 @@ class LocalStorage:
         Raises:
             LinkError: the link is wrong or expired, or its file is missing; nothing else.
         """
-        verify(self._secret, key, expires, signature, now_ns)
+        verify(self._links.secret, f"files/{key}", expires, signature, now_ns)
         try:
             path = self.path(key)
         except ValueError as error:
@@ -103,7 +102,7 @@ class LocalStorage:
             return
 
     def _place(self, path: Path, source: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made = self._make(path.parent)
         _sync(source)
         try:
             source.replace(path)
@@ -111,12 +110,40 @@ class LocalStorage:
             if error.errno != errno.EXDEV:
                 raise
             _copy(source, path)
-        # All of them: a crash may have left any of them made but not yet durable.
-        for folder in path.parents:
-            _sync(folder)
-            if folder == self._root.parent:
-                break
+        _sync(path.parent)
+        self._settle(path.parent, made)
         source.unlink(missing_ok=True)
+
+    def _make(self, folder: Path) -> int:
+        """Make it with those above it that are missing; how many that were."""
+        with self._lock:
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                return 0
+            except FileNotFoundError:
+                above = self._make(folder.parent)
+                folder.mkdir(exist_ok=True)
+                self._settled.discard(folder)
+                return above + 1
+            self._settled.discard(folder)
+            return 1
+
+    def _settle(self, folder: Path, made: int) -> None:
+        """Make its name durable, and those of the folders above it, as far as that is not sure.
+
+        A crash may have left any of them made but not yet durable: only what was settled since is sure.
+        ``made`` of them are new.
+        """
+        unsure = [folder]
+        while (folder := folder.parent) != self._root.parent:
+            if len(unsure) >= made and folder in self._settled:
+                break
+            unsure.append(folder)
+        for each in unsure:
+            _sync(each.parent)
+        with self._lock:
+            self._settled.update(unsure[1:])
 
     def _delete(self, path: Path) -> None:
         try:

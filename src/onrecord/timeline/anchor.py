@@ -130,7 +130,7 @@ class Anchor:
         anchors = np.zeros(len(run.order), np.int64)
         newest = self._follow_jumps(run, anchors, resumed)
         self._follow_skew(run, anchors, newest, splicer)
-        last = int(np.flatnonzero(run.placed)[-1])
+        last = int(run.placed.nonzero()[0][-1])
         self._tail = _Tail(
             *(int(column[last]) for column in (run.order, run.media, run.samples, run.delay))
         )
@@ -165,16 +165,17 @@ class Anchor:
         leaps = steps(run.media, tail.media) - expected
         stalled = steps(run.delay, tail.delay) > JUMP
         renewed = self._renewals(run, resumed)
-        wanted = np.flatnonzero((leaps != 0) | stalled | renewed)
-        heard = np.flatnonzero(run.placed)
+        wanted = ((leaps != 0) | stalled | renewed).nonzero()[0]
+        heard = run.placed.nonzero()[0]
         # A change at a packet of the look-ahead matters only if a placed one follows it.
         return leaps, wanted[wanted <= heard[-1]], renewed
 
     def _renewals(self, run: Run, resumed: Integers) -> NDArray[np.bool_]:
         """True at the first packet after each resumption that was not met before."""
         renewed = np.zeros(len(run.arrival), np.bool_)
-        last = np.flatnonzero(run.placed)[-1]
-        for moment in resumed[resumed > self._renewed].tolist():
+        moments = resumed[resumed > self._renewed].tolist()
+        last = run.placed.nonzero()[0][-1] if moments else 0
+        for moment in moments:
             after = np.flatnonzero(run.arrival >= moment)
             if len(after) and after[0] <= last:
                 renewed[after[0]] = True
@@ -237,17 +238,20 @@ class Anchor:
     def _follow_skew(self, run: Run, anchors: Integers, newest: int, splicer: Splicer) -> None:
         """Take out what the sender's clock has gone away by, wherever it is enough."""
         self.seams.clear()
-        rows = newest + np.flatnonzero(run.placed[newest:])
+        rows = newest + run.placed[newest:].nonzero()[0]
+        media, delay = run.media[rows], run.delay[rows]
         if len(rows) >= ENOUGH_DELAYS:
-            self._measure(int(run.media[rows[-1]]), int(run.delay[rows].min()))
-        self._clock.hear(run.media[rows], run.delay[rows])
+            self._measure(int(media[-1]), int(delay.min()))
+        self._clock.hear(media, delay)
         line = self._clock.line()
         if line is None:
             return
-        line_at = line.at(run.media[rows])
+        line_at = line.at(media)
         if self._tied:
             self._refine(int(line_at[0]), anchors[newest:])
         off = line_at - anchors[rows]
+        if np.abs(off).max(initial=0) <= SKEW_IN_GAP:
+            return
         gaps = self._gaps(run, rows)
         while True:
             due = np.flatnonzero((np.abs(off) > SKEW) | ((gaps > 0) & (np.abs(off) > SKEW_IN_GAP)))

@@ -59,10 +59,10 @@ class Clock:
     def hear(self, media: Integers, delay: Integers) -> None:
         """Take in packets in order of sequence. Shapes ``(n,)``."""
         stretch = media // STRETCH
-        begins = np.flatnonzero(np.diff(stretch)) + 1
+        begins = (stretch[1:] != stretch[:-1]).nonzero()[0] + 1
         bounds = [0, *begins.tolist(), len(media)]
         for first, end in itertools.pairwise(bounds):
-            at = first + int(np.argmin(delay[first:end]))
+            at = first + int(delay[first:end].argmin())
             self._add(_Least(int(media[at]), int(delay[at]), end - first))
         del self._points[:-STRETCHES_KEPT]
 

@@ -59,7 +59,7 @@ class Deviations:
     invalid: int = 0
     """Datagrams that are no RTP, or hold more audio than a packet can."""
     refused: int = 0
-    """Datagrams left out because more came than any call sends."""
+    """Datagrams left out because more came, or of more sources, than any call has."""
     lost: int = 0
     """Sequence numbers that never came (RFC 3550 §6.4.1), never below zero."""
     duplicates: int = 0

@@ -22,8 +22,9 @@ from onrecord.timeline.anchor import FIRST_MOMENTS
 from onrecord.timeline.beeps import Beep, add_beeps, beep_of
 from onrecord.timeline.deviations import Deviations
 from onrecord.timeline.gaps import Moments
+from onrecord.timeline.packets import Arrivals
 from onrecord.timeline.sequence import Integers
-from onrecord.timeline.track import Arrivals, Track
+from onrecord.timeline.track import Track
 
 INBOUND = 0
 OUTBOUND = 1
@@ -245,12 +246,12 @@ class Timeline:
             size: Bytes of each. Shape ``(n,)``.
             arena: Bytes that hold them; kept, not copied.
         """
-        wanted = np.isin(track, list(self._inboxes))
         part = _Part(arrival_ns, start, size, arena)
-        if not wanted.all():
-            track, part = track[wanted], part.rows(wanted)
         blocks: list[Block] = []
         at = 0
+        if len(self._inboxes) < len(TRACKS) or track.max(initial=INBOUND) > OUTBOUND:
+            wanted = np.isin(track, list(self._inboxes))
+            track, part = track[wanted], part.rows(wanted)
         while at < len(track):
             self._fed = True
             beyond = part.arrival_ns[at:] >= self.start_ns + self._edge * NS_PER_SAMPLE
@@ -291,7 +292,7 @@ class Timeline:
 
     def _store(self, track: NDArray[np.uint8], part: _Part) -> None:
         for number, inbox in self._inboxes.items():
-            rows = np.flatnonzero(track == number)
+            rows = (track == number).nonzero()[0]
             room = MOST_PACKETS - inbox.packets
             self._tracks[number].tally.refused += max(len(rows) - room, 0)
             inbox.add(part.rows(rows[:room]))

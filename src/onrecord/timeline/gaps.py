@@ -1,5 +1,6 @@
 """Where a track has no audio, and why: what its packets and the recording's facts say of each gap."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,9 @@ NEAR: Final = 8000
 """A media process that was replaced accounts for losses this far around it, units."""
 AFTER_HOLD: Final = 16_000
 """How long after the end of a hold audio may take to come back, units."""
+
+Span = tuple[int, int | None]
+"""Begin and end of a hold or a pause, units; None as long as it lasts."""
 
 
 class GapCause(StrEnum):
@@ -77,16 +81,16 @@ class Moments:
     """When a recording was on hold, and when its media process was replaced; shared by its tracks."""
 
     def __init__(self) -> None:
-        self.holds: list[tuple[int, int | None]] = []
+        self.holds: list[Span] = []
         self.replaced: list[int] = []
-        self.pauses: list[tuple[int, int | None]] = []
+        self.pauses: list[Span] = []
 
-    def begin(self, spans: list[tuple[int, int | None]], at: int) -> None:
+    def begin(self, spans: list[Span], at: int) -> None:
         """A hold or pause begins, unless one is under way."""
         if not spans or spans[-1][1] is not None:
             spans.append((at, None))
 
-    def end(self, spans: list[tuple[int, int | None]], at: int) -> None:
+    def end(self, spans: list[Span], at: int) -> None:
         """It ends, if one is under way."""
         if spans and spans[-1][1] is None:
             spans[-1] = (spans[-1][0], max(at, spans[-1][0]))
@@ -94,7 +98,7 @@ class Moments:
     def pieces(self, begin: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """What lies from ``begin`` to ``end``, cut where pauses begin and end; True for what is paused."""
         at = begin
-        for first, last in self.pauses:
+        for first, last in near(self.pauses, begin, end):
             until = end if last is None else min(last, end)
             if until <= at or first >= end:
                 continue
@@ -168,16 +172,23 @@ class GapLog:
             self._gaps.append(Gap(begin / UNITS_PER_MS, units / UNITS_PER_MS, cause, max(lost, 0)))
 
 
-def covered(spans: Sequence[tuple[int, int | None]], begin: int, end: int, after: int) -> int:
+def near(spans: Sequence[Span], begin: int, end: int) -> Sequence[Span]:
+    """Those of spans in order of time that begin before ``end``, and end at ``begin`` or later."""
+    ended = bisect_left(spans, True, key=lambda span: span[1] is None or span[1] >= begin)
+    return spans[ended : bisect_left(spans, end, key=lambda span: span[0])]
+
+
+def covered(spans: Sequence[Span], begin: int, end: int, after: int) -> int:
     """How much of what lies from ``begin`` to ``end`` is in spans, or in the time ``after`` one that it begins in."""
     total = 0
-    for first, last in spans:
+    for first, last in near(spans, begin, end):
         grace = after if last is not None and begin <= last else 0
         until = end if last is None else min(end, last + grace)
         total += max(until - max(begin, first), 0)
     return total
 
 
-def overlaps(spans: Sequence[tuple[int, int | None]], begin: int, end: int, after: int) -> bool:
+def overlaps(spans: Sequence[Span], begin: int, end: int, after: int) -> bool:
     """Whether a span, or the time ``after`` it, has a part of what lies from ``begin`` to ``end``."""
-    return any(first < end and (last is None or begin < last + after) for first, last in spans)
+    close = near(spans, begin - after, end)
+    return any(last is None or begin < last + after for _, last in close)

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from onrecord.audio.g711 import decode_alaw, decode_ulaw
+from onrecord.rtp.header import windows
 from onrecord.timeline.payloads import ALAW, L16_48
 from onrecord.timeline.sequence import Integers
 
@@ -46,7 +47,7 @@ class Payloads:
 
     def samples(self, start: Integers, size: int, kind: NDArray[np.uint8]) -> Samples:
         """The samples of payloads of equal size and rate, of codecs without state. Shape ``(n, m)``."""
-        codes = sliding_window_view(self._arena, size)[start]
+        codes = windows(self._arena, size)[start]
         if not kind.any():
             return decode_ulaw(codes)
         if (kind > ALAW).all():
@@ -97,7 +98,8 @@ class Canvas:
         length = (end - self.base) * self.factor + self._lead
         missing = length - len(self._held)
         if missing > 0:
-            self._held = np.concatenate([self._held, np.zeros(missing, np.int16)])
+            held, self._held = self._held, np.zeros(length, np.int16)
+            self._held[: len(held)] = held
         self._spare = min(self._spare, len(self._held) - length) if missing < 0 else 0
 
     def fits(self, place: Integers, units: Integers) -> NDArray[np.bool_]:
@@ -135,8 +137,14 @@ class Canvas:
         self.end = max(self.end, place + len(samples) // self.factor)
 
     def look(self, first: Integers, length: int) -> Samples:
-        """Samples, ``length`` from each position ``first`` on; what is not held is zero. Shape ``(n, length)``."""
+        """Samples, ``length`` from each position ``first`` on; what is not held is zero. Shape ``(n, length)``.
+
+        Never writes to what is held. One position at least.
+        """
         at = (first - self.base) * self.factor + self._lead
+        if at.min() >= 0 and at.max() + length <= len(self._held):
+            inside: Samples = sliding_window_view(self._held, length)[at]
+            return inside
         padded = np.concatenate(
             [np.zeros(length, np.int16), self._held, np.zeros(length, np.int16)]
         )
@@ -173,6 +181,10 @@ class Canvas:
             end: Position.
             context: How many samples more are wanted before and after them.
         """
+        if self.blank and not context:
+            length = (end - self.base) * self.factor
+            self.skip(end)
+            return np.broadcast_to(np.int16(0), length)  # costs no memory
         self.reach(end + -(-context // self.factor))
         first = self._lead
         last = first + (end - self.base) * self.factor
@@ -193,8 +205,8 @@ class Canvas:
 
 def _alike(size: Integers, kind: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Runs of packets of equal size and way of decoding, as first and last (exclusive)."""
-    changes = np.diff(size) != 0
+    changes = size[1:] != size[:-1]
     if kind.max(initial=0) > ALAW:
         changes |= np.diff(np.maximum(kind, ALAW)) != 0
-    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(size)]
+    bounds = [0, *(changes.nonzero()[0] + 1).tolist(), len(size)]
     return [pair for pair in itertools.pairwise(bounds) if pair[0] < pair[1]]

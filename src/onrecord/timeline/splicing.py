@@ -8,6 +8,7 @@ Inserted sound lies between received samples and changes none of them. Where sou
 sender's clock is fast, twice its length is blended to half of it.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -42,7 +43,11 @@ class Splicer:
     """Looks for seams in a run of packets."""
 
     def __init__(
-        self, sound: Sound, first: int, units: Integers, follows: NDArray[np.bool_]
+        self,
+        sound: Sound,
+        first: int,
+        units: Integers,
+        follows: Callable[[], NDArray[np.bool_]],
     ) -> None:
         """Columns are of all the packets that ``sound`` has.
 
@@ -50,7 +55,8 @@ class Splicer:
             sound: Their audio.
             first: Where the run begins in it; rows below count from there.
             units: How long each packet is.
-            follows: True where a packet goes on where the one before ends, both of them placed.
+            follows: Tells where a packet goes on where the one before ends, both of them placed; asked only
+                where a seam is wanted.
         """
         self._sound = sound
         self._first = first
@@ -69,7 +75,7 @@ class Splicer:
             wanted: The shift that each packet should have, all of one sign. Shape as ``rows``.
         """
         rows = rows + self._first
-        fit = self._follows[rows] & (self._room(rows) >= SHORTEST)
+        fit = self._follows()[rows] & (self._room(rows) >= SHORTEST)
         rows, wanted = rows[fit], wanted[fit]
         if not len(rows):
             return None

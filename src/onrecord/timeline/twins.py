@@ -35,7 +35,7 @@ class Twins:
             ours: So many of them are of the window; those after are seen again.
         """
         if not self._apart:
-            step = np.abs(np.diff(sequence).view(np.int16))
+            step = np.abs(np.diff(sequence).view(np.int16).astype(np.int32))
             if np.count_nonzero(step > MAX_MISORDER) <= MANY_BREAKS:
                 self._last = [(int(sequence[ours - 1]), int(timestamp[ours - 1]))]
                 return None

@@ -106,9 +106,10 @@ def min_above_max(low_field: str, high_field: str) -> CallerError:
     return _fault(422, "10033", detail, pointer=pointer_to(low_field))
 
 
-def bad_length(field: str, low: int, high: int) -> CallerError:
+def bad_length(field: str, low: int, high: int | None) -> CallerError:
     """A text has fewer than ``low`` or more than ``high`` characters."""
-    detail = f"The length must be {low} to {high} characters."
+    bounds = f"at least {low}" if high is None else f"{low} to {high}"
+    detail = f"The length must be {bounds} characters."
     return _fault(422, "10025", detail, pointer=pointer_to(field))
 
 
@@ -345,7 +346,7 @@ def unauthorized() -> CallerError:
 
 
 def link_refused() -> CallerError:
-    """The signature of a file link is wrong, or its time is over."""
+    """The signature of a link is wrong, or its time is over."""
     return _fault(403, "10010", "This link is not valid or has expired; ask for a new one.")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from onrecord.calls.records import Direction, Header, Leg, Recording, Transcription
 from onrecord.core.ids import EventId
 from onrecord.core.units import iso_micros
+from onrecord.rtp.opinion import opinion_of_leg
 from onrecord.rtp.stats import LegStats
 from onrecord.wire.fidelity import fidelity_member
 
@@ -162,7 +163,7 @@ def quality(stats: LegStats) -> dict[str, dict[str, str]]:
         "inbound": {
             "jitter_max_variance": f"{stats.jitter_max_ms:.2f}",
             "jitter_packet_count": str(stats.packets_received),
-            "mos": f"{mean_opinion_score(stats):.2f}",
+            "mos": f"{opinion_of_leg(stats):.2f}",
             "packet_count": str(stats.packets_received),
             "skip_packet_count": str(stats.packets_lost),
         },
@@ -171,24 +172,6 @@ def quality(stats: LegStats) -> dict[str, dict[str, str]]:
             "skip_packet_count": str(stats.packets_sent_lost),
         },
     }
-
-
-def mean_opinion_score(stats: LegStats) -> float:
-    """Estimated listening quality, 1.0 to 4.5: ITU-T G.107 with G.711's loss robustness (Bpl 4.3).
-
-    Simplified as in R. G. Cole and J. H. Rosenbluth, "Voice over IP performance monitoring" (2001):
-    only loss and half of the round trip enter; 1.0 when nothing was received.
-    """
-    expected = stats.packets_received + stats.packets_lost
-    if stats.packets_received == 0:
-        return 1.0
-    loss_percent = 100 * stats.packets_lost / expected
-    delay_ms = (stats.round_trip_ms or 0.0) / 2
-    delay_impairment = 0.024 * delay_ms + 0.11 * max(delay_ms - 177.3, 0.0)
-    rating = 93.2 - delay_impairment - 95 * loss_percent / (loss_percent + 4.3)
-    rating = min(max(rating, 0.0), 100.0)
-    score = 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6
-    return min(max(score, 1.0), 4.5)
 
 
 def leg_ids(leg: Leg) -> dict[str, object]:

@@ -21,23 +21,20 @@ def fidelity_member(recording: Recording) -> dict[str, object]:
             "tracks_without_audio": list(told.without_audio),
             "silent": told.silent,
             "torn": told.torn,
-            "report_url": report_path(recording),
+            "report_url": f"/v2/recordings/{recording.id}/report",
         }
     }
 
 
-def report_resource(recording: Recording, report: FidelityReport) -> dict[str, object]:
-    """A report as GET /v2/recordings/{id}/report shows it."""
+def report_resource(
+    recording: Recording, report: FidelityReport, picture: str
+) -> dict[str, object]:
+    """A report as GET /v2/recordings/{id}/report shows it; ``picture`` is a URL of its picture."""
     return {
         "record_type": "recording_report",
         "recording_id": recording.id,
         "recording_started_at": iso_millis(recording.started_ns),
         "duration_millis": recording.duration_ms,
-        "picture_url": f"{report_path(recording)}.png",
+        "picture_url": picture,
         **json.loads(report.document),
     }
-
-
-def report_path(recording: Recording) -> str:
-    """The report's path on this server; that of its picture has ``.png`` behind it."""
-    return f"/v2/recordings/{recording.id}/report"

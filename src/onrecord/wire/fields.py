@@ -80,7 +80,7 @@ class Text(Field):
             raise errors.wrong_type(path, "string")
         low, high = self.low or 0, self.high
         if len(value) < low or (high is not None and len(value) > high):
-            raise errors.bad_length(path, low, high or len(value))
+            raise errors.bad_length(path, low, high)
         fault = self.form.check(path, value) if self.form else None
         if fault is not None:
             raise fault

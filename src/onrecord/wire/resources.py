@@ -69,8 +69,10 @@ def dialled_resource(
     return leg_resource(leg, now_ns, recording_id=recording_id) | {"is_alive": False}
 
 
-def recording_resource(recording: Recording, link: str | None) -> dict[str, object]:
-    """A finished recording; ``link`` is a URL of its file, None when there is none."""
+def recording_resource(
+    recording: Recording, link: str | None, picture: str | None = None
+) -> dict[str, object]:
+    """A finished recording; ``link`` and ``picture`` are URLs of its file and of its report's picture."""
     return {
         "record_type": "recording",
         "id": recording.id,
@@ -95,6 +97,7 @@ def recording_resource(recording: Recording, link: str | None) -> dict[str, obje
         "download_urls": {} if link is None else {recording.params.format: link},
         **trimmed_member(recording),
         **fidelity_member(recording),
+        **({} if picture is None or recording.fidelity is None else {"picture_url": picture}),
     }
 
 

@@ -19,6 +19,13 @@ SCHEMAS: Schema = {
 }
 
 
+_SIGNED = [
+    ops.query("expires", "When the link ends, as it was given.", {"type": "string"}),
+    ops.query("signature", "Signature of the link, as it was given.", {"type": "string"}),
+]
+_LINK_REFUSED: Schema = {
+    "403": ops.refusal("The link is wrong or has expired.", {"link": errors.link_refused()})
+}
 _NO_REPORT: Schema = {
     "404": ops.refusal(
         "There is no such recording, or it is not finished yet.",
@@ -48,10 +55,6 @@ def _recording_paths() -> Schema:
         for bound, word in (("gte", "after"), ("lte", "before"))
     ]
     key = ops.path_parameter("key", "Key of the file.", "2026-02-03/recording/name-1770091506.mp3")
-    signed = [
-        ops.query("expires", "When the link ends, as it was given.", {"type": "string"}),
-        ops.query("signature", "Signature of the link, as it was given.", {"type": "string"}),
-    ]
     return {
         "/v2/recordings": {
             "get": ops.operation(
@@ -89,7 +92,7 @@ def _recording_paths() -> Schema:
             )
         },
         "/files/{key}": {
-            "parameters": [key, *signed],
+            "parameters": [key, *_SIGNED],
             "get": _file("GetFile", "Fetch a file"),
             "head": _file("HeadFile", "Ask for a file's size and type"),
         },
@@ -98,6 +101,7 @@ def _recording_paths() -> Schema:
 
 def _report_paths(recording: Schema) -> Schema:
     image = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+    picture = {"200": {"description": "The picture.", "content": image}} | _NO_REPORT
     return {
         "/v2/recordings/{recording_id}/report": {
             "parameters": [recording],
@@ -119,12 +123,28 @@ def _report_paths(recording: Schema) -> Schema:
                 "RetrieveRecordingPicture",
                 "Recordings",
                 "See a recording and its gaps",
-                {"200": {"description": "The picture.", "content": image}} | _NO_REPORT,
+                picture,
                 description=(
                     "The waveform of each channel over the time of the call, gaps coloured by "
                     "their causes, pauses hatched. No audio file is read for it."
                 ),
             ),
+        },
+        "/pictures/{recording_id}.png": {
+            "parameters": [recording, *_SIGNED],
+            "get": {
+                "operationId": "GetPicture",
+                "tags": ["Recordings"],
+                "summary": "See a recording and its gaps, without a key",
+                "description": (
+                    "The same picture, behind a link of `picture_url`. The link itself is the "
+                    "permission, so a page can show it."
+                ),
+                "security": [],
+                "responses": picture
+                | _LINK_REFUSED
+                | {"default": ops.refusal("Something else is wrong.", {})},
+            },
         },
     }
 
@@ -143,9 +163,7 @@ def _file(operation_id: str, summary: str) -> Schema:
         "responses": {
             "200": {"description": "The file.", "content": audio},
             "206": {"description": "A part of the file.", "content": audio},
-            "403": ops.refusal(
-                "The link is wrong or has expired.", {"link": errors.link_refused()}
-            ),
+            **_LINK_REFUSED,
             "default": ops.refusal("Something else is wrong.", {}),
         },
     }

@@ -51,6 +51,11 @@ FIDELITY = obj(
     description="How faithful the file is, in a few figures.",
 )
 
+PICTURE_URL = text(
+    "Link to the report as a picture, valid for ten minutes.",
+    f"http://127.0.0.1:8080/pictures/{RECORDING_ID}.png?expires=1770092106&signature=c2lnbmVk",
+)
+
 _GAP = obj(
     {
         "start_millis": _measure("Where it begins.", 2000.0),
@@ -138,7 +143,7 @@ REPORT = obj(
         "recording_id": text("The recording.", RECORDING_ID, format="uuid"),
         "recording_started_at": moment("Time zero of all times below."),
         "duration_millis": _maybe(number("Length of the file.", 60000)),
-        "picture_url": text("Path of the report as a picture.", f"{_PATH}.png"),
+        "picture_url": PICTURE_URL,
         "version": number("Of the report; members may be added without a new one.", 1),
         "recorded_millis": number("From start to stop, pauses included.", 60000),
         "sample_rate": number("Of the file.", 8000),

@@ -1,6 +1,6 @@
 """JSON Schemas of what the API answers."""
 
-from onrecord.api.openapi.reports import FIDELITY
+from onrecord.api.openapi.reports import FIDELITY, PICTURE_URL
 from onrecord.api.openapi.shapes import (
     CALL_CONTROL_ID,
     CONNECTION_ID,
@@ -141,7 +141,7 @@ RECORDING = obj(
         "updated_at": moment("When it last changed."),
         "download_urls": URLS,
     },
-    optional={"trimmed": TRIMMED, "fidelity": FIDELITY},
+    optional={"trimmed": TRIMMED, "fidelity": FIDELITY, "picture_url": PICTURE_URL},
 )
 
 PHONE_NUMBER = obj(
