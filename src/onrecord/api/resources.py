@@ -6,7 +6,6 @@ import base64
 from fastapi import APIRouter, Request, Response
 
 from onrecord.api.answers import data_answer, json_answer, json_body
-from onrecord.api.pictures import report_picture
 from onrecord.api.services import (
     Account,
     Applications,
@@ -105,7 +104,7 @@ def picture_routes(recordings: Recordings) -> APIRouter:
 
     async def drawn(recording: Recording, report: FidelityReport) -> Response:
         async with drawing:  # a picture takes 30 MB while it is made
-            image = await asyncio.to_thread(report_picture, recording, report)
+            image = await asyncio.to_thread(_picture, recording, report)
         return Response(image, media_type="image/png", headers={"Cache-Control": "private"})
 
     @router.get("/v2/recordings/{recording_id}/report.png", response_model=None)
@@ -119,6 +118,12 @@ def picture_routes(recordings: Recordings) -> APIRouter:
         return await drawn(*await recordings.pictured(recording_id, expires, signature))
 
     return router
+
+
+def _picture(recording: Recording, report: FidelityReport) -> bytes:
+    from onrecord.api.pictures import report_picture  # Pillow, which few servers ever need
+
+    return report_picture(recording, report)
 
 
 def storage_routes(destinations: Destinations) -> APIRouter:
