@@ -23,11 +23,6 @@ A, B = LegId("leg-a"), LegId("leg-b")
 NODE = Path(__file__).with_name("media_node.py")
 
 
-def without_copies(packets):
-    """A fold that was cut off leaves datagrams both in the spool and in the arena."""
-    return list(dict.fromkeys(packets))
-
-
 @pytest.fixture
 def peers():
     made = [Peer(ssrc=7), Peer(ssrc=8)]

@@ -70,14 +70,7 @@ class Bridging:
         """Join the legs when ``other`` is answered; ``live`` hears a ringback tone until then."""
         if other.bridge_on_answer is not None:
             raise errors.already_bridged()
-        leg = leg_told(live.leg, command)
-
-        def work(unit: Unit) -> None:
-            self._edges.note(unit, "bridge", leg, command.command_id)
-            unit.save_leg(leg)
-
-        await self._edges.store.write(work)
-        live.leg = leg
+        leg = await self._edges.tell(live, "bridge", command)
         other.bridge_on_answer = PlannedBridge(
             other=leg.call_control_id,
             queued=True,
@@ -146,14 +139,7 @@ class Bridging:
         return None if planned is None else await self._recorder.begin(live, planned, BY_CALL)
 
     async def _nothing_new(self, live: LiveLeg, command: Bridge) -> CommandResult:
-        leg = leg_told(live.leg, command)
-
-        def work(unit: Unit) -> None:
-            self._edges.note(unit, "bridge", leg, command.command_id)
-            unit.save_leg(leg)
-
-        await self._edges.store.write(work)
-        live.leg = leg
+        leg = await self._edges.tell(live, "bridge", command)
         live.parks = live.parks or command.park_after_unbridge
         return CommandResult(leg.call_control_id)
 

@@ -33,7 +33,7 @@ from onrecord.metrics import COMMAND_SECONDS
 from onrecord.service.answering import Answering
 from onrecord.service.bridging import Bridging
 from onrecord.service.dialling import Dialling
-from onrecord.service.edges import Command, Edges, Repeated, leg_told
+from onrecord.service.edges import Command, Edges, Repeated
 from onrecord.service.ending import Endings
 from onrecord.service.incoming import UNAVAILABLE, Incoming
 from onrecord.service.negotiating import Negotiations
@@ -190,14 +190,7 @@ class Calls:
         """Give the call another client_state, for the webhooks from now on."""
 
         async def act(live: LiveLeg) -> CommandResult:
-            leg = leg_told(live.leg, command)
-
-            def work(unit: Unit) -> None:
-                self._edges.note(unit, "client_state_update", leg, None)
-                unit.save_leg(leg)
-
-            await self._edges.store.write(work)
-            live.leg = leg
+            leg = await self._edges.tell(live, "client_state_update", command)
             return CommandResult(leg.call_control_id)
 
         return await self._carry_out("client_state_update", call_control_id, command, act)

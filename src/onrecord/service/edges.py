@@ -12,7 +12,7 @@ from onrecord.service.announcements import Announcements
 from onrecord.service.background import Background
 from onrecord.service.delivery import Delivery
 from onrecord.service.ports import Listening, MediaPlane, Prompts, Signalling, Store, Unit
-from onrecord.service.registry import Registry
+from onrecord.service.registry import LiveLeg, Registry
 from onrecord.service.spools import Spools
 
 
@@ -61,6 +61,23 @@ class Edges:
     """Names this boot of the machine: the scope of monotonic times."""
     finish_soon: Callable[[RecordingId], None]
     """Tells the worker of a recording whose job is committed; what is lost of that, the job makes good."""
+
+    async def tell(self, live: LiveLeg, name: str, command: Command) -> Leg:
+        """Write a command, and what it told of the leg, where nothing else is written; the leg as it is now.
+
+        Raises:
+            Repeated: the command_id is taken.
+        """
+        leg = leg_told(live.leg, command)
+
+        def work(unit: Unit) -> None:
+            self.note(unit, name, leg, command.command_id)
+            if leg != live.leg:
+                unit.save_leg(leg)
+
+        await self.store.write(work)
+        live.leg = leg
+        return leg
 
     def note(
         self, unit: Unit, name: str, leg: Leg, command_id: str | None, scope: str | None = None

@@ -24,8 +24,7 @@ from onrecord.core.errors import OnrecordError
 from onrecord.core.ids import LegId, new_uuid
 from onrecord.sdp.codecs import L16_WIDE
 from onrecord.sdp.negotiation import Codec
-from onrecord.service.edges import Edges, leg_told
-from onrecord.service.ports import Unit
+from onrecord.service.edges import Edges
 from onrecord.service.registry import LiveLeg, Playback
 from onrecord.wire import errors
 
@@ -57,16 +56,8 @@ class Playing:
         """
         self._check(live, command)
         targets = _targets(live, command.targets)
-        leg = leg_told(live.leg, command)
         name = "speak" if isinstance(command.source, Spoken) else "playback_start"
-
-        def work(unit: Unit) -> None:
-            self._edges.note(unit, name, leg, command.command_id)
-            if leg != live.leg:
-                unit.save_leg(leg)
-
-        await self._edges.store.write(work)
-        live.leg = leg
+        leg = await self._edges.tell(live, name, command)
         if command.stop is not None:
             await self._stop(live, command.stop, overlay=command.overlay)
         self._queue(
@@ -99,15 +90,7 @@ class Playing:
             CallerError: the leg is not answered.
         """
         _check_answered(live)
-        leg = leg_told(live.leg, command)
-
-        def work(unit: Unit) -> None:
-            self._edges.note(unit, "playback_stop", leg, command.command_id)
-            if leg != live.leg:
-                unit.save_leg(leg)
-
-        await self._edges.store.write(work)
-        live.leg = leg
+        leg = await self._edges.tell(live, "playback_stop", command)
         await self._stop(live, command.stop, overlay=command.overlay)
         return CommandResult(leg.call_control_id)
 
@@ -120,15 +103,7 @@ class Playing:
         _check_answered(live)
         if live.media is None or live.media.telephone_event_payload_type is None:
             raise errors.no_digits()
-        leg = leg_told(live.leg, command)
-
-        def work(unit: Unit) -> None:
-            self._edges.note(unit, "send_dtmf", leg, command.command_id)
-            if leg != live.leg:
-                unit.save_leg(leg)
-
-        await self._edges.store.write(work)
-        live.leg = leg
+        leg = await self._edges.tell(live, "send_dtmf", command)
         await self._edges.media.press(leg.id, command.digits, command.duration_ms)
         return CommandResult(leg.call_control_id)
 

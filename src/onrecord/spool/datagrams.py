@@ -4,22 +4,12 @@ A record holds half a second of one track: taken one by one, what each record co
 a fold costs.
 """
 
-import zlib
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onrecord.spool.format import (
-    ALIGNMENT,
-    COUNTS_BYTES,
-    COVERED_BYTES,
-    HEADER_BYTES,
-    MAGIC,
-    PACKETS,
-    PACKETS_HEAD,
-    VERSION,
-)
+from onrecord.spool.format import ALIGNMENT, COUNTS, HEADER_BYTES, PACKETS, frame_at
 
 
 class Datagrams(NamedTuple):
@@ -61,28 +51,20 @@ def datagrams_at(piece: bytes, offset: int) -> tuple[Datagrams, int] | None:
 
 
 def _head(piece: memoryview, offset: int) -> Head | None:
-    start = offset + HEADER_BYTES
-    if start + COUNTS_BYTES > len(piece):
+    frame = frame_at(piece, offset)
+    if frame is None or frame.kind != PACKETS or frame.end - frame.start < COUNTS.size:
         return None
-    fields = PACKETS_HEAD.unpack_from(piece, offset)
-    magic, version, kind, track, body_bytes, crc, n, pitch = fields
-    end = start + body_bytes
-    padded_end = end + (-body_bytes) % ALIGNMENT
-    if magic != MAGIC or version != VERSION or kind != PACKETS or padded_end > len(piece):
+    n, pitch = COUNTS.unpack_from(piece, frame.start)
+    if COUNTS.size + 8 * n + 2 * n + (-2 * n) % ALIGNMENT + n * pitch != frame.end - frame.start:
         return None
-    if COUNTS_BYTES + 8 * n + 2 * n + (-2 * n) % ALIGNMENT + n * pitch != body_bytes:
-        return None
-    covered = zlib.crc32(piece[offset : offset + COVERED_BYTES])
-    if zlib.crc32(piece[start:end], covered) != crc:
-        return None
-    return offset, track, n, pitch, padded_end
+    return offset, frame.track, n, pitch, frame.next
 
 
 def _gathered(piece: bytes, heads: list[Head]) -> tuple[Datagrams, int] | None:
     offset, track, n, pitch, end = np.array(heads, np.int64).T
     first = np.cumsum(n) - n
     row = np.arange(first[-1] + n[-1]) - np.repeat(first, n)
-    arrival_at = offset + HEADER_BYTES + COUNTS_BYTES
+    arrival_at = offset + HEADER_BYTES + COUNTS.size
     size_at = arrival_at + 8 * n
     rows_at = size_at + 2 * n + (-2 * n) % ALIGNMENT
     pitches = np.repeat(pitch, n)

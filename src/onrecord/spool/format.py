@@ -41,6 +41,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from mmap import mmap
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,15 +60,13 @@ FACT = 3
 INBOUND = 0
 OUTBOUND = 1
 
-PACKETS_HEAD = struct.Struct("<HBBBxxxIIII")
-"""Header and counts of a PACKETS record: magic, version, kind, track, body bytes, CRC, n, pitch."""
-COVERED_BYTES = 12
-"""So many bytes of the header are covered by the checksum."""
-COUNTS_BYTES = 8
+COUNTS = struct.Struct("<II")
+"""n and pitch, with which the body of a PACKETS record begins."""
 
 _HEADER = struct.Struct("<HBBBxxxII")
 _MAGIC_BYTES = struct.pack("<H", MAGIC)
-_COUNTS = struct.Struct("<II")
+_COVERED_BYTES = 12
+"""So many bytes of the header are covered by the checksum."""
 _PADDING = tuple(bytes(n) for n in range(ALIGNMENT))
 
 
@@ -108,6 +107,19 @@ class Fact:
 Record = Begin | Packets | Fact
 
 
+class Frame(NamedTuple):
+    """A whole record: one whose checksum is right."""
+
+    kind: int
+    track: int
+    start: int
+    """Offset of the body."""
+    end: int
+    """Behind the body."""
+    next: int
+    """Where the next record starts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Torn:
     """Bytes that are no whole record."""
@@ -137,7 +149,7 @@ def encode_packets(
     n, pitch = data.shape
     sizes = size.tobytes()
     body = (
-        _COUNTS.pack(n, pitch),
+        COUNTS.pack(n, pitch),
         arrival_ns.tobytes(),
         sizes,
         _PADDING[-len(sizes) % ALIGNMENT],
@@ -147,7 +159,7 @@ def encode_packets(
 
 
 def _record(kind: int, track: int, body: bytes) -> bytes:
-    covered = _HEADER.pack(MAGIC, VERSION, kind, track, len(body), 0)[:COVERED_BYTES]
+    covered = _HEADER.pack(MAGIC, VERSION, kind, track, len(body), 0)[:_COVERED_BYTES]
     crc = zlib.crc32(body, zlib.crc32(covered))
     return b"".join((covered, crc.to_bytes(4, "little"), body, _PADDING[-len(body) % ALIGNMENT]))
 
@@ -192,8 +204,8 @@ def record_bytes(head: bytes) -> int | None:
     return HEADER_BYTES + int(body_bytes) + (-int(body_bytes)) % ALIGNMENT
 
 
-def decode_at(spool: memoryview, offset: int) -> tuple[Record, int] | None:
-    """The record at ``offset`` and where the next one starts; None when there is no whole one."""
+def frame_at(spool: memoryview, offset: int) -> Frame | None:
+    """The whole record at ``offset``, whatever its body; None when there is none."""
     start = offset + HEADER_BYTES
     if start > len(spool):
         return None
@@ -202,11 +214,19 @@ def decode_at(spool: memoryview, offset: int) -> tuple[Record, int] | None:
     padded_end = end + (-body_bytes) % ALIGNMENT
     if magic != MAGIC or version != VERSION or padded_end > len(spool):
         return None
-    covered = zlib.crc32(spool[offset : offset + COVERED_BYTES])
+    covered = zlib.crc32(spool[offset : offset + _COVERED_BYTES])
     if zlib.crc32(spool[start:end], covered) != crc:
         return None
-    record = _decode_body(kind, track, spool[start:end])
-    return None if record is None else (record, padded_end)
+    return Frame(kind, track, start, end, padded_end)
+
+
+def decode_at(spool: memoryview, offset: int) -> tuple[Record, int] | None:
+    """The record at ``offset`` and where the next one starts; None when there is no whole one."""
+    frame = frame_at(spool, offset)
+    if frame is None:
+        return None
+    record = _decode_body(frame.kind, frame.track, spool[frame.start : frame.end])
+    return None if record is None else (record, frame.next)
 
 
 def _decode_body(kind: int, track: int, body: memoryview) -> Record | None:
@@ -231,16 +251,16 @@ def _decode_header(value: Mapping[str, object]) -> SpoolHeader:
 
 
 def _decode_packets(track: int, body: memoryview) -> Packets | None:
-    if len(body) < _COUNTS.size:
+    if len(body) < COUNTS.size:
         return None
-    n, pitch = _COUNTS.unpack_from(body)
-    sizes_at = _COUNTS.size + 8 * n
+    n, pitch = COUNTS.unpack_from(body)
+    sizes_at = COUNTS.size + 8 * n
     rows_at = sizes_at + 2 * n + (-2 * n) % ALIGNMENT
     if rows_at + n * pitch != len(body):
         return None
     size = np.frombuffer(body, np.dtype("<u2"), n, sizes_at)
     if n and int(np.maximum.reduce(size)) > pitch:
         return None
-    arrival = np.frombuffer(body, np.dtype("<i8"), n, _COUNTS.size)
+    arrival = np.frombuffer(body, np.dtype("<i8"), n, COUNTS.size)
     data = np.frombuffer(body, np.uint8, n * pitch, rows_at).reshape(n, pitch)
     return Packets(track, arrival, size, data)
