@@ -9,38 +9,19 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from tests.bench_spool import HEADER, write_spool
 
 from bench import audio, processes
 from onrecord.app.heap import keep_memory
-from onrecord.core.ids import CallControlId, LegId, NodeId, RecordingId
 from onrecord.mastering.master import master
-from onrecord.spool.format import INBOUND, OUTBOUND, encode_fact, encode_packets
-from onrecord.spool.header import SpoolHeader
-from onrecord.spool.writer import SpoolWriter, create_spool
 
-PERIOD_NS = 20_000_000
-FOLD_PACKETS = 25
-BEGUN_NS = 1_000_000_000_000
 LAME_OPTIONS = ("-joint_stereo", "0", "-compression_level", "7")
 """As ``onrecord.audio.mp3`` has them, so that both do the same work."""
-HEADER = SpoolHeader(
-    recording_id=RecordingId("bench"),
-    leg_id=LegId("bench"),
-    call_control_id=CallControlId("bench"),
-    node=NodeId("bench"),
-    format="wav",
-    channels="dual",
-    track="both",
-    channel_a="inbound",
-    started_utc_ns=1_770_091_445_000_000_000,
-    started_monotonic_ns=BEGUN_NS,
-    boot_id="bench",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +32,10 @@ class Cost:
     cpu: float
 
 
-def write_spool(
-    path: Path, header: SpoolHeader, minutes: int, tracks: Sequence[np.ndarray] = ()
-) -> None:
-    """Two tracks of PCMU without a loss, as the media process writes them.
-
-    ``tracks`` has the frames of each, ``(n, 160)``, which are repeated as often as it takes; without
-    them there is never silence.
-    """
+def continuous_tracks() -> tuple[np.ndarray, np.ndarray]:
+    """Frames of two tracks in which there is never silence."""
     sound = audio.continuous_sound().reshape(-1, audio.FRAME)
-    tracks = tracks or (sound, np.roll(sound, -50, axis=0))
-    codecs = {"0": ["PCMU", 8000]}
-    create_spool(path, header)
-    writer = SpoolWriter(path)
-    writer.append(encode_fact("start", BEGUN_NS, {"inbound": codecs, "outbound": codecs}))
-    total = minutes * 3000
-    for first in range(0, total, FOLD_PACKETS):
-        numbers = np.arange(first, first + FOLD_PACKETS, dtype=np.int64)
-        arrival = BEGUN_NS + 5_000_000 + numbers * PERIOD_NS
-        size = np.full(FOLD_PACKETS, 12 + audio.FRAME, np.uint16)
-        for track in (INBOUND, OUTBOUND):
-            rows = _packets(numbers, tracks[track][numbers % len(tracks[track])], track)
-            writer.append(encode_packets(track, arrival, size, rows))
-    writer.append(encode_fact("stop", BEGUN_NS + total * PERIOD_NS, {"reason": "command"}))
-    writer.close()
-
-
-def _packets(numbers: np.ndarray, payload: np.ndarray, ssrc: int) -> np.ndarray:
-    rows = np.zeros((len(numbers), 12 + audio.FRAME), np.uint8)
-    rows[:, 0] = 0x80
-    rows[:, 2:4] = numbers.astype(">u2").view(np.uint8).reshape(-1, 2)
-    rows[:, 4:8] = (numbers * audio.FRAME).astype(">u4").view(np.uint8).reshape(-1, 4)
-    rows[:, 11] = ssrc + 1
-    rows[:, 12:] = payload
-    return rows
+    return sound, np.roll(sound, -50, axis=0)
 
 
 def cost_here(work: Callable[[], object]) -> Cost:
@@ -124,9 +75,10 @@ def measure(folder: Path, minutes: int, repeats: int) -> None:
     """The table."""
     print("| file | times real time | CPU ms a minute | kB a minute |\n| --- | --- | --- | --- |")
     best: dict[str, Cost] = {}
+    tracks = continuous_tracks()
     for form in ("wav", "mp3"):
         spool, target = folder / f"{form}.spool", folder / f"file.{form}"
-        write_spool(spool, replace(HEADER, format=form), minutes)
+        write_spool(spool, replace(HEADER, format=form), minutes, tracks)
         runs = [cost_of_file(spool, target) for _ in range(repeats)]
         best[form] = min(runs, key=lambda cost: cost.cpu)
         show(f"dual {form}", minutes, best[form], target.stat().st_size)

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.bench_spool import HEADER, write_spool
 
-from bench import audio, mastering, processes
+from bench import audio, processes
 from onrecord.app.transcribing import ApartTranscriber, Transcribed
 from onrecord.audio.g711 import encode_ulaw
 from onrecord.audio.resampling import resampled
@@ -85,7 +86,7 @@ def dialogue(minutes: int) -> list[NDArray[np.uint8]]:
 def recording(folder: Path, minutes: int) -> Path:
     """A finished dual WAV file of such a call."""
     spool, finished = folder / "call.spool", folder / "call.wav"
-    mastering.write_spool(spool, mastering.HEADER, minutes, dialogue(minutes))
+    write_spool(spool, HEADER, minutes, dialogue(minutes))
     master(spool, finished)
     spool.unlink()
     return finished

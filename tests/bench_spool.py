@@ -1,6 +1,6 @@
-"""Long spools of two tracks of PCMU without a loss, as the media process writes them."""
+"""Long spools of two tracks of PCMU without a loss, as the media process writes them: for tests and benchmarks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,35 +25,40 @@ HEADER = SpoolHeader(
     started_monotonic_ns=BEGUN_NS,
     boot_id="boot",
 )
-_SOUND = np.random.default_rng(5).integers(0, 256, (997, 160), dtype=np.uint8)
+_NOISE = np.random.default_rng(5).integers(0, 256, (997, 160), dtype=np.uint8)
+NOISE = (_NOISE, np.roll(_NOISE, -50, axis=0))
+"""Frames of each track, ``(n, 160)``, which are repeated as often as it takes."""
 
 
-def sound_records(first: int, end: int) -> Iterator[bytes]:
+def sound_records(first: int, end: int, tracks: Sequence[np.ndarray] = NOISE) -> Iterator[bytes]:
     """PACKETS records of both tracks with the packets ``first`` to ``end`` (exclusive) of each."""
     for begin in range(first, end, RECORD_PACKETS):
         numbers = np.arange(begin, min(begin + RECORD_PACKETS, end), dtype=np.int64)
         arrival = BEGUN_NS + 5_000_000 + numbers * PERIOD_NS
         size = np.full(len(numbers), 172, np.uint16)
-        for track in (0, 1):
-            yield encode_packets(track, arrival, size, _rows(numbers, track))
+        for track, frames in enumerate(tracks):
+            rows = _rows(numbers, frames[numbers % len(frames)], track)
+            yield encode_packets(track, arrival, size, rows)
 
 
-def _rows(numbers: np.ndarray, track: int) -> np.ndarray:
+def _rows(numbers: np.ndarray, payload: np.ndarray, track: int) -> np.ndarray:
     rows = np.zeros((len(numbers), 172), np.uint8)
     rows[:, 0] = 0x80
     rows[:, 2:4] = numbers.astype(">u2").view(np.uint8).reshape(-1, 2)
     rows[:, 4:8] = (numbers * 160).astype(">u4").view(np.uint8).reshape(-1, 4)
     rows[:, 11] = track + 1
-    rows[:, 12:] = _SOUND[(numbers + 50 * track) % len(_SOUND)]
+    rows[:, 12:] = payload
     return rows
 
 
-def write_spool(path: Path, header: SpoolHeader, minutes: int) -> None:
+def write_spool(
+    path: Path, header: SpoolHeader, minutes: int, tracks: Sequence[np.ndarray] = NOISE
+) -> None:
     """A whole spool, from start to stop."""
     codecs = {"0": ["PCMU", 8000]}
     with path.open("wb") as file:
         file.write(encode_begin(header))
         file.write(encode_fact("start", BEGUN_NS, {"inbound": codecs, "outbound": codecs}))
-        file.writelines(sound_records(0, 3000 * minutes))
+        file.writelines(sound_records(0, 3000 * minutes, tracks))
         end = BEGUN_NS + 3000 * minutes * PERIOD_NS
         file.write(encode_fact("stop", end, {"reason": "command"}))

@@ -350,6 +350,9 @@ class JobTable:
     def enqueue_transcription(self, connection, node, transcription_id):
         self._put(connection, "transcribe", transcription_id, None, 0.0)
 
+    def waiting(self, connection, node, within_secs):
+        return False
+
     def _put(self, connection, *values):
         connection.exec_driver_sql("insert into test_jobs values (?, ?, ?, ?)", values)
 
@@ -394,7 +397,7 @@ class Bench:
             clock=clock,
             background=self.background,
             delays=settings.webhook_retry_secs,
-            gather_secs=0,
+            patience_secs=0,
         )
         self.listening = ScriptedListening()
         self.no_transcription = None  # why record_start refuses them

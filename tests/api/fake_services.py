@@ -22,25 +22,27 @@ from onrecord.calls.commands import (
     SendDtmf,
     Transfer,
 )
-from onrecord.calls.records import (
-    Application,
+from onrecord.calls.lists import (
     CallEvent,
     CallEventFilter,
     Delivery,
     DeliveryFilter,
+    Page,
+    PageRequest,
+    RecordingFilter,
+    TranscriptionFilter,
+)
+from onrecord.calls.records import (
+    Application,
     Direction,
     FidelityReport,
     Leg,
     LegState,
-    Page,
-    PageRequest,
     PhoneNumber,
     Recording,
-    RecordingFilter,
     RecordingParams,
     RecordingState,
     Transcription,
-    TranscriptionFilter,
 )
 from onrecord.core.ids import (
     ApplicationId,

@@ -13,7 +13,8 @@ from telnyx import AsyncTelnyx, Telnyx
 from api.api_server import running_api
 from api.fake_services import KEY, NOW_NS, PUBLIC_KEY, make_leg, make_recording
 from onrecord.calls.commands import Answer, Bridge, Dial, Hangup, RecordStart, RecordStop, Reject
-from onrecord.calls.records import Direction, Header, LegState, RecordingFilter, RecordingParams
+from onrecord.calls.lists import RecordingFilter
+from onrecord.calls.records import Direction, Header, LegState, RecordingParams
 from onrecord.core.units import parse_iso
 from reported import gappy
 

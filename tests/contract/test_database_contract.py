@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import replace
+from sqlite3 import IntegrityError, OperationalError
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
 
+from onrecord.calls.lists import PageRequest, RecordingFilter
 from onrecord.calls.records import (
     ApiKey,
     Attempt,
@@ -18,9 +19,7 @@ from onrecord.calls.records import (
     HangupSource,
     Header,
     LegState,
-    PageRequest,
     PhoneNumber,
-    RecordingFilter,
     RecordingParams,
     RecordingState,
     StopReason,
@@ -45,11 +44,10 @@ async def store(request, tmp_path):
 
 
 async def test_every_member_of_a_leg_comes_back(store):
-    first = a_leg()
-    whole = a_leg(
+    first = a_leg(direction=Direction.OUTGOING, first_of_session=False)
+    whole = replace(
+        first,
         state=LegState.ENDED,
-        direction=Direction.OUTGOING,
-        first_of_session=False,
         client_state="aGk=",
         custom_headers=(Header("X-One", "a"), Header("X-One", "b")),
         sip_headers=(Header("User-to-User", "00;enc=hex"),),
@@ -187,22 +185,6 @@ async def test_unfinished_recordings_are_those_without_a_file(store):
     assert all(r.node == "n1" for r in found)
 
 
-@pytest.mark.parametrize(
-    ("row", "busy"),
-    [
-        (lambda unit: unit.add_leg(a_leg()), True),
-        (lambda unit: unit.add_leg(a_leg(state=LegState.ENDED)), False),
-        (lambda unit: unit.add_leg(a_leg(node="n2")), False),
-        (lambda unit: unit.add_recording(a_recording(state=RecordingState.STOPPED)), True),
-        (lambda unit: unit.add_recording(a_recording()), False),
-    ],
-)
-async def test_a_node_is_busy_while_a_leg_is_up_or_a_recording_has_no_file(store, row, busy):
-    assert await store.read(lambda unit: unit.node_is_busy("n1")) is False
-    await store.write(row)
-    assert await store.read(lambda unit: unit.node_is_busy("n1")) is busy
-
-
 async def test_applications_are_searched_and_sorted_without_regard_to_case(store):
     def work(unit):
         unit.add_application(an_application(1, name="beta 100%", active=False))
@@ -321,6 +303,14 @@ async def test_attempts_are_kept_in_order_and_one_made_twice_once(store):
     assert await store.read(lambda unit: list(unit.attempts("event-1"))) == [first, repeated]
 
 
+async def test_what_an_event_says_stays_while_its_delivery_goes_on(store):
+    first = an_event(retry_ms=(1, 2), failover_url="http://b/", recording_id="r")
+    await store.write(lambda unit: unit.add_event(first))
+    later = replace(first, state=EventState.DEAD, attempts=3, due_ns=None)
+    await store.write(lambda unit: unit.save_event(replace(later, body="{}", url="http://c/")))
+    assert await store.read(lambda unit: unit.event("event-1")) == later
+
+
 async def test_secrets_are_replaced(store):
     await store.write(lambda unit: unit.put_secret("key", b"\0\xff"))
     await store.write(lambda unit: unit.put_secret("key", b"\1"))
@@ -376,6 +366,33 @@ async def test_a_read_cannot_write_and_sees_one_moment(store):
     assert await store.read(lambda unit: unit.leg("v3:1")) == a_leg()
 
 
+async def test_a_patient_write_goes_with_the_next_commit(store):
+    refused = asyncio.ensure_future(store.write(lambda _: 1 / 0, patience_secs=600))
+    patient = asyncio.ensure_future(
+        store.write(lambda unit: unit.add_leg(a_leg(1)), patience_secs=600)
+    )
+    await asyncio.sleep(0)
+    assert await store.read(lambda unit: unit.leg("v3:1")) is None
+    await store.write(lambda unit: unit.add_leg(a_leg(2)))
+    await patient
+    with pytest.raises(ZeroDivisionError):
+        await refused
+    assert await store.read(lambda unit: unit.leg("v3:1")) == a_leg(1)
+
+
+async def test_a_patient_write_is_made_when_its_time_is_over_and_at_the_end(store):
+    await store.write(lambda unit: unit.add_leg(a_leg(1)), patience_secs=0.01)
+    assert await store.read(lambda unit: unit.leg("v3:1")) == a_leg(1)
+    left = asyncio.ensure_future(
+        store.write(lambda unit: unit.add_leg(a_leg(2)), patience_secs=600)
+    )
+    await asyncio.sleep(0)
+    await store.close()
+    await left
+    await store.start()
+    assert await store.read(lambda unit: unit.leg("v3:2")) == a_leg(2)
+
+
 async def test_a_cancelled_writer_does_not_disturb_the_others(store):
     cancelled = asyncio.ensure_future(store.write(lambda unit: unit.add_leg(a_leg(1))))
     await asyncio.sleep(0)
@@ -407,6 +424,24 @@ async def test_jobs_are_queued_with_the_state_or_not_at_all(store):
         ("deliver.event-1.2", "delivery", "DELAYED", "1"),
         ("finish.recording-1", "spool.n1", "ENQUEUED", "1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("queue", "waiting"),
+    [
+        (lambda unit: unit.enqueue_delivery("event-1", 2, 0.0), True),
+        (lambda unit: unit.enqueue_delivery("event-1", 2, 60.0), False),
+        (lambda unit: unit.enqueue_delivery("event-1", 2, 5.0), True),
+        (lambda unit: unit.enqueue_move(a_recording(1), 1, 0.0), True),
+        (lambda unit: unit.enqueue_move(a_recording(1, node="n2"), 1, 0.0), False),
+        (lambda unit: unit.enqueue_transcription("n1", "t"), True),
+    ],
+)
+async def test_jobs_wait_whose_time_has_come_or_comes_soon(store, queue, waiting):
+    await asyncio.to_thread(prepare, store.url)
+    assert await store.read(lambda unit: unit.jobs_waiting("n1", 10)) is False
+    await store.write(queue)
+    assert await store.read(lambda unit: unit.jobs_waiting("n1", 10)) is waiting
 
 
 async def test_it_is_usable_again_after_a_close(store):

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import sys
 import time
 from collections import Counter
 from datetime import timedelta
@@ -13,7 +15,8 @@ from onrecord.calls.records import RecordingState
 from onrecord.core.errors import CapacityError, DestinationError
 from onrecord.database import Database
 from onrecord.jobs import JobClient, Moving, Transcribing, Worker, prepare
-from onrecord.jobs.worker import MOVE_CONCURRENCY, POLL_SECS, prune
+from onrecord.jobs.engine import POLL_SECS
+from onrecord.jobs.worker import LOOK_SECS, MOVE_CONCURRENCY
 from stored_records import a_recording, jobs_of
 
 
@@ -29,7 +32,6 @@ class Bench:
         self.delivered: list[tuple[str, int]] = []
         self.given_up: list[tuple[str, str]] = []
         self.at_once = self.most_at_once = 0
-        self.is_busy = True
 
     def worker(self, **how):
         async def finish(recording_id):
@@ -51,13 +53,13 @@ class Bench:
             if len(self.given_up) == 1:
                 raise OSError("no database")
 
-        async def busy():
-            return self.is_busy
+        async def waiting(within_secs):
+            return await self.database.read(lambda unit: unit.jobs_waiting("n1", within_secs))
 
         how = {"retry_secs": (0.05, 0.05)} | how
         locks = self.folder / "locks"
         return Worker(
-            self.url, "n1", finish, deliver, give_up=give_up, busy=busy, locks=locks, **how
+            self.url, "n1", finish, deliver, give_up=give_up, waiting=waiting, locks=locks, **how
         )
 
     def stopped(self, *names, delay_secs=0.0):
@@ -109,9 +111,9 @@ async def test_jobs_run_once_two_at_a_time_and_leave_nothing(bench):
         started = time.monotonic()
         await bench.stopped("late")
         await until(lambda: "recording-late" in bench.finished)
-        assert time.monotonic() - started < POLL_SECS[True] + 0.5
+        assert time.monotonic() - started < POLL_SECS + 0.5
         await until_all_ended(bench)
-        assert await prune(timedelta(0)) == 22
+        assert await bench.jobs.prune(timedelta(0)) == 22
     assert sorted(bench.finished) == sorted(f"recording-{n}" for n in [*numbers, "late"])
     assert bench.delivered == [("event-1", 2)]
     assert bench.most_at_once == 2
@@ -192,19 +194,51 @@ async def test_a_job_cut_short_by_a_stop_runs_again(bench):
         await until(lambda: not list((bench.folder / "locks").glob("*.deaths")))
 
 
-async def test_a_node_has_one_worker_and_an_idle_one_polls_less(bench):
-    bench.is_busy = False
-
-    def polls(unit):
-        rows = unit._connection.exec_driver_sql("SELECT name, polling_interval_sec FROM queues")
-        return dict(tuple(row) for row in rows)
-
+async def test_a_node_has_one_worker(bench):
     async with running(bench.worker()):
-        await until_equal(bench, polls, {"delivery": 4.0, "spool.n1": 4.0})
+        await asyncio.sleep(0.1)
         with pytest.raises(CapacityError, match="n1 has a worker"):
             await bench.worker().run()
-        bench.is_busy = True
-        await until_equal(bench, polls, {"delivery": 1.0, "spool.n1": 1.0})
+
+
+async def test_the_engine_is_up_while_there_are_jobs_whoever_queued_them(bench):
+    worker = bench.worker(linger_secs=0.1)
+    async with running(worker):
+        worker.finish_soon("recording-told")
+        await until(lambda: bench.finished == ["recording-told"])
+        assert not worker._engine.up
+        for name in ("1", "2"):
+            command = [sys.executable, __file__, bench.url, f"event-{name}"]
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+            process = await asyncio.create_subprocess_exec(*command, env=environment)
+            assert await process.wait() == 0
+            await until(lambda name=name: (f"event-{name}", 2) in bench.delivered)
+            assert worker._engine.up
+            await until(lambda: not worker._engine.up)
+        # A job whose time has not come does not wake it.
+        await bench.stopped("waits", delay_secs=3600)
+        await asyncio.sleep(2 * LOOK_SECS)
+        assert not worker._engine.up
+    assert bench.delivered == [("event-1", 2), ("event-2", 2)]
+    assert bench.finished == ["recording-told"]
+
+
+async def test_what_a_stop_of_the_engine_cuts_short_runs_after_its_next_start(bench):
+    began = asyncio.Event()
+
+    async def never_ends(recording_id):
+        began.set()
+        await asyncio.Event().wait()
+
+    worker = bench.worker()
+    finish, worker._finish = worker._finish, never_ends
+    await bench.stopped("1")
+    async with running(worker):
+        await asyncio.wait_for(began.wait(), 10)
+        await worker._engine.stop()
+        worker._finish = finish
+        await until(lambda: bench.finished == ["recording-1"])
+        await until(lambda: not worker._running)
 
 
 async def until_equal(bench, read, wanted):
@@ -258,7 +292,7 @@ async def test_a_file_is_tried_to_be_moved_a_bounded_number_of_times(bench):
 
     before = given_up()
     await bench.database.write(work)
-    async with running(bench.worker(moving=Moving(move, (0.05, 0.05), poll_secs=0.1))):
+    async with running(bench.worker(moving=Moving(move, (0.05, 0.05)))):
         await until(lambda: tried == {"recording-bad": 3, "recording-good": 2}, 20)
         await until(lambda: given_up() == before + 1, 5)
     assert tried == {"recording-bad": 3, "recording-good": 2}
@@ -276,8 +310,19 @@ async def test_files_that_a_slow_bucket_takes_hold_up_no_recording(bench):
             unit.enqueue_move(a_recording(number), 5, 0.0)
 
     await bench.database.write(work)
-    async with running(bench.worker(moving=Moving(move, poll_secs=0.1))):
+    async with running(bench.worker(moving=Moving(move))):
         await until(lambda: len(begun) > 1)
         await bench.stopped("one")
         await until(lambda: bench.finished == ["recording-one"])
     assert len(begun) == MOVE_CONCURRENCY
+
+
+async def queue_a_delivery(url, event_id):
+    database = Database(url, jobs=JobClient(url))
+    await database.start()
+    await database.write(lambda unit: unit.enqueue_delivery(event_id, 2, 0.0))
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(queue_a_delivery(*sys.argv[1:]))

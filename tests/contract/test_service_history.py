@@ -3,16 +3,14 @@
 import pytest
 
 from onrecord.calls.commands import Answer, Dial, RecordStart, RecordStop
-from onrecord.calls.records import (
+from onrecord.calls.lists import (
     CallEventFilter,
     DeliveryFilter,
     PageRequest,
     RecordingFilter,
-    RecordingParams,
-    Transcription,
     TranscriptionFilter,
-    TranscriptionState,
 )
+from onrecord.calls.records import RecordingParams, Transcription, TranscriptionState
 from onrecord.core.errors import CallerError
 from onrecord.core.units import NS_PER_S
 from onrecord.service.history import RECENT_NS, History

@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from onrecord.calls.commands import ApplicationFields, RecordStart
-from onrecord.calls.records import PageRequest, RecordingFilter, RecordingParams
+from onrecord.calls.lists import PageRequest, RecordingFilter
+from onrecord.calls.records import RecordingParams
 from onrecord.core.errors import CallerError, DestinationError
 from onrecord.core.units import NS_PER_S
 from onrecord.service.account import Account

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from onrecord.calls.commands import RecordStart
-from onrecord.calls.records import PageRequest, RecordingFilter, RecordingParams, RecordingState
+from onrecord.calls.lists import PageRequest, RecordingFilter
+from onrecord.calls.records import RecordingParams, RecordingState
 from onrecord.core.errors import CallerError, DestinationError, OnrecordError
 from onrecord.core.units import NS_PER_S
 from onrecord.service.destinations import Opened

@@ -5,12 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from onrecord.calls.commands import RecordStart
-from onrecord.calls.records import (
-    PageRequest,
-    RecordingParams,
-    TranscriptionFilter,
-    TranscriptionState,
-)
+from onrecord.calls.lists import PageRequest, TranscriptionFilter
+from onrecord.calls.records import RecordingParams, TranscriptionState
 from onrecord.core.errors import CallerError, DestinationError
 from onrecord.service.transcribing import Transcribing
 from onrecord.service.transcriptions import Transcriptions

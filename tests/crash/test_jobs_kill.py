@@ -102,10 +102,11 @@ async def _work(folder: Path, what: str) -> None:
     async def give_up(recording_id, _reason):
         os.write(done, f"{recording_id} given up\n".encode())
 
-    async def busy():
-        return True
+    async def waiting(within_secs):
+        return await database.read(lambda unit: unit.jobs_waiting("n1", within_secs))
 
-    worker = Worker(url, "n1", finish, deliver, give_up=give_up, busy=busy, locks=folder / "locks")
+    locks = folder / "locks"
+    worker = Worker(url, "n1", finish, deliver, give_up=give_up, waiting=waiting, locks=locks)
     await asyncio.gather(worker.run(), _ask(database, what))
 
 

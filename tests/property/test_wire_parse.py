@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onrecord.calls.records import RecordingFilter
+from onrecord.calls.lists import RecordingFilter
 from onrecord.core.errors import CallerError
 from onrecord.wire import requests
 from onrecord.wire.bodies import calls, recordings, resources

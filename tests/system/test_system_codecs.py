@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from telnyx import AsyncTelnyx
 
-from calling import answered, saved_file, told
+from calling import answered, heard, saved_file, told
 from listening import read_bytes, tone_ms
 from onrecord.phone.clips import tone
 from onrecord.phone.phone import TestPhone
@@ -36,15 +36,6 @@ async def dialled(
     up = await told(receiver, "call.answered", call_control_id=made.data.call_control_id)
     await told(receiver, "call.bridged", call_control_id=token)
     return str(up.payload["codec"])
-
-
-async def heard(phone: TestPhone, hertz: float, wanted_ms: float) -> None:
-    """Wait until so much of a tone has come through."""
-    for _ in range(100):
-        if tone_ms(phone.heard(), hertz) >= wanted_ms:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{tone_ms(phone.heard(), hertz)} ms of {hertz} Hz were heard")
 
 
 @pytest.mark.parametrize(

@@ -2,56 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from telnyx import AsyncTelnyx, NotFoundError, UnprocessableEntityError
 
+from calling import answered, saved_file, told
 from listening import read_bytes, tone_ms
 from onrecord.phone.clips import tone
 from onrecord.phone.phone import TestPhone
-from running import API_KEY, Delivered, Receiver, RunningServer
+from running import Receiver, RunningServer
 from s3_server import SECRET, S3Server
-
-
-@pytest.fixture
-async def sdk(server: RunningServer) -> AsyncIterator[AsyncTelnyx]:
-    async with AsyncTelnyx(api_key=API_KEY, base_url=server.base_url, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-async def application(sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver) -> str:
-    """An application whose number ``in-<port>`` leads to the fixture's receiver."""
-    made = await sdk.call_control_applications.create(
-        application_name="contract test", webhook_event_url=receiver.url
-    )
-    assert made.data is not None
-    assert made.data.id is not None
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {API_KEY}"}) as http:
-        await http.patch(
-            f"{server.base_url}/phone_numbers/in-{receiver.port}",
-            json={"connection_id": made.data.id},
-        )
-    return made.data.id
-
-
-async def told(receiver: Receiver, event_type: str, **payload: object) -> Delivered:
-    return await asyncio.to_thread(receiver.wait, event_type, **payload)
-
-
-async def answered(
-    sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver, phone: TestPhone
-) -> Delivered:
-    """A call of ``phone`` that is up; returns its ``call.answered``."""
-    await phone.dial(f"sip:in-{receiver.port}@127.0.0.1:{server.sip_port}")
-    initiated = await told(receiver, "call.initiated", direction="incoming")
-    token = str(initiated.payload["call_control_id"])
-    await sdk.calls.actions.answer(token)
-    await phone.wait_answered()
-    return await told(receiver, "call.answered", call_control_id=token)
 
 
 async def test_a_pause_leaves_out_what_is_said_meanwhile(
@@ -62,8 +24,7 @@ async def test_a_pause_leaves_out_what_is_said_meanwhile(
     tmp_path: Path,
 ) -> None:
     async with TestPhone("ann") as ann:
-        call = await answered(sdk, server, receiver, ann)
-        token = str(call.payload["call_control_id"])
+        token = await answered(sdk, server, receiver, ann)
         with pytest.raises(UnprocessableEntityError):
             await sdk.calls.actions.pause_recording(token)
         await sdk.calls.actions.start_recording(token, format="wav", channels="single")
@@ -81,10 +42,7 @@ async def test_a_pause_leaves_out_what_is_said_meanwhile(
         await ann.hangup()
     hangup = await told(receiver, "call.hangup", call_control_id=token)
     assert hangup.payload["client_state"] == "bmV3"
-    urls = saved.payload["recording_urls"]
-    assert isinstance(urls, dict)
-    async with httpx.AsyncClient() as http:
-        samples, _ = read_bytes((await http.get(urls["wav"])).content, tmp_path, "wav")
+    samples, _ = read_bytes(await saved_file(saved, "wav"), tmp_path, "wav")
     assert 400 <= tone_ms(samples[:, 0], 440) <= 560
     assert tone_ms(samples[:, 0], 700) <= 20
     assert 400 <= tone_ms(samples[:, 0], 1000) <= 560
@@ -94,8 +52,8 @@ async def test_what_happened_can_be_read_through_the_sdk(
     sdk: AsyncTelnyx, server: RunningServer, receiver: Receiver, application: str
 ) -> None:
     async with TestPhone("ann") as ann:
-        call = await answered(sdk, server, receiver, ann)
-        token, leg = (str(call.payload[name]) for name in ("call_control_id", "call_leg_id"))
+        token = await answered(sdk, server, receiver, ann)
+        leg = (await sdk.calls.retrieve_status(token)).data.call_leg_id
         active = [one async for one in sdk.connections.list_active_calls(application, page_size=1)]
         assert [one.call_control_id for one in active] == [token]
         await ann.hangup()
@@ -161,8 +119,7 @@ async def test_files_go_to_the_bucket_of_the_application(
     assert kept.data.configuration.bucket == s3.bucket
 
     async with TestPhone("ann") as ann:
-        call = await answered(sdk, server, receiver, ann)
-        token = str(call.payload["call_control_id"])
+        token = await answered(sdk, server, receiver, ann)
         await sdk.calls.actions.start_recording(token, format="mp3", channels="single")
         await ann.play(tone(440, 0.3))
         await sdk.calls.actions.stop_recording(token)
@@ -170,8 +127,7 @@ async def test_files_go_to_the_bucket_of_the_application(
         urls = saved.payload["recording_urls"]
         assert isinstance(urls, dict)
         assert urls["mp3"].startswith(f"{s3.url}/recordings/")
-        async with httpx.AsyncClient() as http:
-            assert (await http.get(urls["mp3"])).content == next(iter(s3.files.values()))
+        assert await saved_file(saved, "mp3") == next(iter(s3.files.values()))
 
         await credentials.update(
             application,

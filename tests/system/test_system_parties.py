@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from telnyx import AsyncTelnyx
 
-from calling import answered, saved_file, told
+from calling import answered, heard, saved_file, told
 from listening import Samples, onset_ms, read_bytes, strength, tone_ms
 from onrecord.phone.clips import tone
 from onrecord.phone.packets import Faults
@@ -48,15 +48,6 @@ async def recorded(everything: Everything, folder: Path) -> tuple[Samples, int]:
     _, _, receiver, _ = everything
     saved = await told(receiver, "call.recording.saved")
     return read_bytes(await saved_file(saved, "wav"), folder, "wav")
-
-
-async def heard(phone: TestPhone, hertz: float, wanted_ms: float) -> None:
-    """Wait until so much of a tone has come through."""
-    for _ in range(100):
-        if tone_ms(phone.heard(), hertz) >= wanted_ms:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{tone_ms(phone.heard(), hertz)} ms of {hertz} Hz were heard")
 
 
 def sources(phone: TestPhone) -> set[bytes]:

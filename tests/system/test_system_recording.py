@@ -1,35 +1,19 @@
 """The main job, as a user sees it: real calls, the official SDK, real files, signed webhooks."""
 
 import asyncio
-import inspect
 import re
 from pathlib import Path
 
 import httpx
 import pytest
 from telnyx import AsyncTelnyx, NotFoundError, UnprocessableEntityError
-from telnyx.types import (
-    CallAnsweredWebhookEvent,
-    CallBridgedWebhookEvent,
-    CallHangupWebhookEvent,
-    CallInitiatedWebhookEvent,
-    CallRecordingSavedWebhookEvent,
-)
 
-from calling import answered, number, saved_file, told
+from calling import answered, check_classes, number, saved_file, told
 from listening import level, onset_ms, read_bytes, tone_ms
 from onrecord.phone.clips import tone
 from onrecord.phone.phone import CallFailed, TestPhone
 from onrecord.sdp.negotiation import MediaDirection
 from running import Receiver, RunningServer
-
-CLASSES = {
-    "call.initiated": CallInitiatedWebhookEvent,
-    "call.answered": CallAnsweredWebhookEvent,
-    "call.bridged": CallBridgedWebhookEvent,
-    "call.hangup": CallHangupWebhookEvent,
-    "call.recording.saved": CallRecordingSavedWebhookEvent,
-}
 
 
 async def test_a_two_party_call_is_recorded_dual_and_single(
@@ -91,11 +75,7 @@ async def test_a_two_party_call_is_recorded_dual_and_single(
         r"/both[ _%20]*of[ _%20]*them-\d{10,16}\.mp3\?", str(single.payload["recording_urls"])
     )
 
-    for delivered in receiver.arrived:
-        event = sdk.webhooks.unwrap(delivered.body, headers=delivered.headers)
-        if inspect.isawaitable(event):  # once another test has imported the SDK's webhook module
-            event = await event
-        assert type(event) is CLASSES[delivered.type], delivered.body
+    await check_classes(sdk, receiver)
 
 
 async def test_tracks_and_stop(

@@ -13,27 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from telnyx import AsyncTelnyx, BadRequestError, UnprocessableEntityError
-from telnyx.types import (
-    CallDtmfReceivedWebhookEvent,
-    CallPlaybackEndedWebhookEvent,
-    CallPlaybackStartedWebhookEvent,
-    CallSpeakEndedWebhookEvent,
-    CallSpeakStartedWebhookEvent,
-)
 
-from calling import answered, saved_file, told
+from calling import answered, check_classes, saved_file, told
 from listening import level, onset_ms, read_bytes, strength, tone_ms
 from onrecord.phone.clips import tone
 from onrecord.phone.phone import TestPhone
 from running import Receiver, RunningServer
-
-CLASSES = {
-    "call.dtmf.received": CallDtmfReceivedWebhookEvent,
-    "call.playback.ended": CallPlaybackEndedWebhookEvent,
-    "call.playback.started": CallPlaybackStartedWebhookEvent,
-    "call.speak.ended": CallSpeakEndedWebhookEvent,
-    "call.speak.started": CallSpeakStartedWebhookEvent,
-}
 
 
 def wav(hertz: float, seconds: float, rate: int = 22_050) -> bytes:
@@ -67,14 +52,6 @@ def files() -> Iterator[tuple[str, dict[str, bytes]]]:
         threading.Thread(target=web.serve_forever, args=(0.05,), daemon=True).start()
         yield f"http://127.0.0.1:{web.server_address[1]}", content
         web.shutdown()
-
-
-def check_classes(sdk: AsyncTelnyx, receiver: Receiver) -> None:
-    """The SDK takes every event for what it is."""
-    for delivered in receiver.arrived:
-        if delivered.type in CLASSES:
-            event = sdk.webhooks.unwrap(delivered.body, headers=delivered.headers)
-            assert type(event) is CLASSES[delivered.type], delivered.body
 
 
 async def test_a_beep_is_heard_and_begins_the_recording(
@@ -140,7 +117,7 @@ async def test_files_are_played_one_after_another_and_recorded(
     assert onset_ms(right, 900) - onset_ms(right, 500) == pytest.approx(800, abs=15)
     assert level(left) < 20
     assert [one.type for one in receiver.arrived].count("call.playback.started") == 2
-    check_classes(sdk, receiver)
+    await check_classes(sdk, receiver)
 
 
 async def test_playback_is_stopped_replaced_and_ends_with_the_call(
@@ -169,7 +146,7 @@ async def test_playback_is_stopped_replaced_and_ends_with_the_call(
         await told(receiver, "call.playback.started")
         await ann.hangup()
     assert (await told(receiver, "call.playback.ended")).payload["status"] == "call_hangup"
-    check_classes(sdk, receiver)
+    await check_classes(sdk, receiver)
 
 
 async def test_files_that_cannot_be_played_are_told_of(
@@ -204,7 +181,7 @@ async def test_files_that_cannot_be_played_are_told_of(
         with pytest.raises(UnprocessableEntityError, match="opposite"):
             await play(token, audio_url=url, target_legs="opposite")
         assert ann.in_call
-    check_classes(sdk, receiver)
+    await check_classes(sdk, receiver)
 
 
 async def test_a_bridged_leg_hears_the_playback_instead_of_the_other_one(
@@ -271,7 +248,7 @@ async def test_digits_are_sent_and_heard(
         with pytest.raises(UnprocessableEntityError, match="90027"):
             await sdk.calls.actions.send_dtmf(token, digits="1", duration_millis=50)
     assert [one.type for one in receiver.arrived].count("call.dtmf.received") == 4
-    check_classes(sdk, receiver)
+    await check_classes(sdk, receiver)
 
 
 @pytest.mark.parametrize("given", [{}, {"send_digits_on_answer": "w12"}])
@@ -321,4 +298,4 @@ async def test_a_text_is_spoken(
         ):
             with pytest.raises(UnprocessableEntityError, match=code):
                 await sdk.calls.actions.speak(token, **{"payload": "x", "voice": "male"} | wrong)
-    check_classes(sdk, receiver)
+    await check_classes(sdk, receiver)

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from onrecord.calls.records import (
+from onrecord.calls.lists import (
     CallEventFilter,
     DeliveryFilter,
     RecordingFilter,

@@ -6,34 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench_spool import HEADER as LONG
 from onrecord.audio.g711 import decode_ulaw, encode_alaw, encode_ulaw
 from onrecord.audio.reading import read_audio
 from onrecord.calls.records import Trimmed
-from onrecord.core.ids import CallControlId, LegId, NodeId, RecordingId
 from onrecord.mastering import MasteringError, Masters, master
 from onrecord.mastering import sinks as mastering_sinks
 from onrecord.mastering.sinks import WholeFile
 from onrecord.rtp.header import build_packet
 from onrecord.spool.format import encode_fact, encode_packets
-from onrecord.spool.header import SpoolHeader
 from onrecord.spool.writer import SpoolWriter, create_spool
 
 ZERO_NS = 9_000_000_000
 UTC_NS = 1_770_000_000_000_000_000
 CODECS = {"inbound": {"0": ["PCMU", 8000]}, "outbound": {"8": ["PCMA", 8000]}}
-HEADER = SpoolHeader(
-    recording_id=RecordingId("rec"),
-    leg_id=LegId("leg"),
-    call_control_id=CallControlId("v3:x"),
-    node=NodeId("n1"),
-    format="wav",
-    channels="dual",
-    track="both",
-    channel_a="inbound",
-    started_utc_ns=UTC_NS,
-    started_monotonic_ns=ZERO_NS - 5_000_000,
-    boot_id="boot",
-)
+HEADER = replace(LONG, started_utc_ns=UTC_NS, started_monotonic_ns=ZERO_NS - 5_000_000)
 INBOUND_HZ, OUTBOUND_HZ = 400, 1100
 
 

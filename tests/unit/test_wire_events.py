@@ -162,6 +162,13 @@ def test_hangup_with_every_cause_and_source(unwrap, cause, source):
     assert (outbound.packet_count, outbound.skip_packet_count) == ("2400", "12")
 
 
+@pytest.mark.parametrize(("codec", "mos"), [("PCMU", "4.41"), ("G722", "4.34"), ("OPUS", "4.40")])
+def test_quality_is_on_the_scale_of_the_leg_s_codec(unwrap, codec, mos):
+    leg = make_leg(state=LegState.ENDED, codec=codec, ended_ns=NOW_NS)
+    event = unwrap(events.call_hangup(leg, replace(STATS, packets_lost=0), EVENT_ID, NOW_NS))
+    assert event.data.payload.call_quality_stats.inbound.mos == mos
+
+
 def test_hangup_of_which_nothing_is_known(unwrap):
     event = unwrap(events.call_hangup(make_leg(), None, EVENT_ID, NOW_NS))
     assert isinstance(event, CallHangupWebhookEvent)

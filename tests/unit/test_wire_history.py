@@ -5,18 +5,20 @@ import json
 import pytest
 
 from onrecord.app.transcripts import RENDERERS
-from onrecord.calls.records import (
-    Attempt,
+from onrecord.calls.lists import (
     CallEvent,
     CallEventFilter,
-    CommandRecord,
     Delivery,
     DeliveryFilter,
-    EventState,
     Page,
     PageRequest,
-    Transcription,
     TranscriptionFilter,
+)
+from onrecord.calls.records import (
+    Attempt,
+    CommandRecord,
+    EventState,
+    Transcription,
     TranscriptionState,
 )
 from onrecord.core.errors import CallerError

@@ -1,6 +1,6 @@
 import pytest
 
-from onrecord.calls.records import PageRequest, RecordingFilter
+from onrecord.calls.lists import PageRequest, RecordingFilter
 from onrecord.core.errors import CallerError
 from onrecord.core.units import parse_iso
 from onrecord.wire.body import parse_json

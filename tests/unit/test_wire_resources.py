@@ -1,5 +1,6 @@
 from api.fake_services import NOW_NS, make_leg, make_recording
-from onrecord.calls.records import Application, LegState, Page, PhoneNumber, RecordingParams
+from onrecord.calls.lists import Page
+from onrecord.calls.records import Application, LegState, PhoneNumber, RecordingParams
 from onrecord.wire.fidelity import report_resource
 from onrecord.wire.resources import (
     application_resource,

@@ -29,21 +29,23 @@ from onrecord.calls.commands import (
     SendDtmf,
     Transfer,
 )
-from onrecord.calls.records import (
-    Application,
+from onrecord.calls.lists import (
     CallEvent,
     CallEventFilter,
     Delivery,
     DeliveryFilter,
-    FidelityReport,
-    Leg,
     Page,
     PageRequest,
+    RecordingFilter,
+    TranscriptionFilter,
+)
+from onrecord.calls.records import (
+    Application,
+    FidelityReport,
+    Leg,
     PhoneNumber,
     Recording,
-    RecordingFilter,
     Transcription,
-    TranscriptionFilter,
 )
 from onrecord.core.ids import ApplicationId, RecordingId
 

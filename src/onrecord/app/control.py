@@ -1,6 +1,7 @@
 """The control process: settings -> running system. The only place that knows concrete classes."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 
 HTTP_BACKLOG = 2048
 HTTP_KEEP_ALIVE_SECS = 30
+TICK_SECS = 1.0
 
 
 def run_control(settings: Settings) -> None:
@@ -183,9 +185,26 @@ def _services(parts: Parts, calls: Calls, keys: Keys) -> Services:
     )
 
 
-def _http_server(
-    services: Services, settings: Settings, node: _Node, worker: Child
-) -> uvicorn.Server:
+class _HttpServer(uvicorn.Server):
+    """Wakes once a second, for the Date header; uvicorn's own loop does ten times, to see whether it is to stop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more requests, and end when those under way are answered."""
+        self.should_exit = True
+        self._stopped.set()
+
+    async def main_loop(self) -> None:
+        """Called by uvicorn once it listens; returns when it is to stop."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), TICK_SECS)
+
+
+def _http_server(services: Services, settings: Settings, node: _Node, worker: Child) -> _HttpServer:
     def readiness() -> None:
         for role, alive in (("media", node.media.is_ready), ("worker", worker.alive)):
             if not alive:
@@ -203,17 +222,14 @@ def _http_server(
         http=BoundedHttp,
         ws="none",
     )
-    return uvicorn.Server(config)
+    return _HttpServer(config)
 
 
-async def _until_stopped(server: uvicorn.Server, http: socket.socket) -> None:
-    def stop() -> None:
-        server.should_exit = True
-
+async def _until_stopped(server: _HttpServer, http: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     serving = asyncio.create_task(server._serve(sockets=[http]))  # noqa: SLF001 -- serve() takes the signals
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop)
+        loop.add_signal_handler(name, server.stop)
     await serving
     log.info("stopping")
 

@@ -11,6 +11,7 @@ import signal
 import sys
 
 import numpy as np
+import uvloop
 from numpy.typing import NDArray
 
 from onrecord.app.figures import report
@@ -48,7 +49,7 @@ def main() -> None:
         first = json.loads(told.readline())
     settings, public_url = Settings(**first["settings"]), first["public_url"]
     configure_logs(settings.log_level, settings.log_format, "worker")
-    asyncio.run(_run(settings, public_url))
+    uvloop.run(_run(settings, public_url))
 
 
 async def _run(settings: Settings, public_url: str) -> None:
@@ -107,8 +108,8 @@ def _worker(parts: Parts, masters: Masters) -> Worker:
     )
     node = parts.settings.node
 
-    async def busy() -> bool:
-        return await parts.store.read(lambda unit: unit.node_is_busy(node))
+    async def waiting(within_secs: float) -> bool:
+        return await parts.store.read(lambda unit: unit.jobs_waiting(node, within_secs))
 
     return Worker(
         database_url(parts.folder.database),
@@ -116,7 +117,7 @@ def _worker(parts: Parts, masters: Masters) -> Worker:
         finishing.finish,
         parts.delivery.attempt,
         give_up=finishing.give_up,
-        busy=busy,
+        waiting=waiting,
         locks=parts.folder.locks,
         moving=MovingJobs(moving.move),
         transcribing=TranscribingJobs(transcribing.transcribe, transcribing.give_up),

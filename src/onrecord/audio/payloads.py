@@ -114,9 +114,7 @@ class Resampler:
         """What has come out by now; the filter keeps back about a millisecond."""
         if self._made is None or not len(samples):
             return samples
-        frame = _frame_of(samples, self._rates[0])
-        parts = [part.to_ndarray().reshape(-1) for part in self._made.resample(frame)]
-        return np.concatenate([*parts, np.empty(0, np.int16)]).astype(np.int16, copy=False)
+        return _samples_of(self._made.resample(_frame_of(samples, self._rates[0])))
 
 
 def _l16_decode(codes: NDArray[np.uint8]) -> Samples:
@@ -169,8 +167,7 @@ class _Decoder:
             frames = self._context.decode(self._packet(payload))
         except self._error as error:
             raise BadPayloadError(f"not decodable: {error}") from error
-        parts = [frame.to_ndarray().reshape(-1) for frame in frames]
-        return np.concatenate([*parts, np.empty(0, np.int16)]).astype(np.int16, copy=False)
+        return _samples_of(frames)
 
 
 class _Encoder:
@@ -184,6 +181,8 @@ class _Encoder:
         if name == "OPUS":
             context.options = {"application": "voip", "frame_duration": str(frame_ms)}
             context.bit_rate = OPUS_BITS_PER_SECOND
+        else:
+            context.options = {"frame_size": str(self._rate * frame_ms // 1000)}
         context.open()
         self._context = context
         self._at = 0
@@ -202,6 +201,15 @@ def _frame_of(samples: Samples, rate: int) -> "AudioFrame":
     )
     frame.sample_rate = rate
     return frame
+
+
+def _samples_of(frames: "list[AudioFrame]") -> Samples:
+    """The samples of 16 bits of mono frames; they share the memory of a single one."""
+    parts = [
+        np.frombuffer(cast("bytes", frame.planes[0]), np.int16, frame.samples)  # it is a buffer
+        for frame in frames
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, np.int16)])
 
 
 def _make_resampler(rate: int) -> "AudioResampler":

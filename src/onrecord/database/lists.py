@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from onrecord.calls.records import CallEventFilter, DeliveryFilter, TranscriptionFilter
+from onrecord.calls.lists import CallEventFilter, DeliveryFilter, TranscriptionFilter
 from onrecord.database import tables
 from onrecord.database.dialect import json_text
 from onrecord.database.statements import Selection

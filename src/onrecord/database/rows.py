@@ -295,7 +295,7 @@ def command_row(command: CommandRecord) -> Columns:
 
 def command_record(row: Any) -> CommandRecord:
     """The record of a ``command`` row."""
-    return CommandRecord(**row._mapping)  # noqa: SLF001 -- the public name of a row's columns
+    return CommandRecord(**row._asdict())
 
 
 def transcription_row(transcription: Transcription) -> Columns:

@@ -1,13 +1,14 @@
 """Statements that are compiled to SQL text once, and then run with no more work than the driver's own."""
 
-from collections.abc import Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from onrecord.calls.records import RecordingFilter
+from onrecord.calls.lists import RecordingFilter
 from onrecord.database import tables
-from onrecord.database.dialect import insert_or_replace, insert_unless_there
+from onrecord.database.dialect import execute, insert_or_replace, insert_unless_there
 
 T = TypeVar("T")
 
@@ -15,29 +16,49 @@ T = TypeVar("T")
 class Prepared:
     """One SQLAlchemy statement whose values are all named ``bindparam``."""
 
-    __slots__ = ("_compiled", "_statement")
+    __slots__ = ("_compiled", "_row", "_statement")
 
     def __init__(self, statement: sa.Executable) -> None:
         self._statement: Any = statement
         self._compiled: dict[str, tuple[str, Sequence[str], Mapping[str, object]]] = {}
+        self._row: Callable[[Sequence[Any]], Any] | None = None
 
-    def run(
-        self, connection: sa.Connection, values: Mapping[str, object] | None = None
-    ) -> sa.CursorResult[Any]:
-        """Execute with ``values`` by parameter name.
+    def run(self, connection: sa.Connection, values: Mapping[str, object]) -> int:
+        """Execute with ``values`` by parameter name; how many rows that changed.
 
         Raises:
             KeyError: a parameter has no value.
-            sqlalchemy.exc.SQLAlchemyError: the database refused.
+            Exception: what the driver raises when the database refuses (PEP 249).
         """
+        changed: int = self._execute(connection, values).rowcount
+        return changed
+
+    def first(self, connection: sa.Connection, values: Mapping[str, object]) -> Any:
+        """The first row found, a named tuple of its columns; None where there is none."""
+        cursor = self._execute(connection, values)
+        found = cursor.fetchone()
+        return None if found is None else self._rows_of(cursor)(found)
+
+    def all(self, connection: sa.Connection, values: Mapping[str, object]) -> list[Any]:
+        """Every row found, as :meth:`first` gives one."""
+        cursor = self._execute(connection, values)
+        return [*map(self._rows_of(cursor), cursor.fetchall())]
+
+    def _execute(self, connection: sa.Connection, values: Mapping[str, object]) -> Any:
+        """The driver's cursor, whose rows need no more work: no column's type is converted."""
         compiled = self._compiled.get(connection.dialect.name)
         if compiled is None:
             compiled = self._compile(connection.dialect)
         text, names, fixed = compiled
-        if not names:
-            return connection.exec_driver_sql(text)
-        given = {**fixed, **(values or {})} if fixed else values or {}
-        return connection.exec_driver_sql(text, tuple([given[name] for name in names]))
+        given = {**fixed, **values} if fixed else values
+        return execute(connection, text, [given[name] for name in names])
+
+    def _rows_of(self, cursor: Any) -> Callable[[Sequence[Any]], Any]:
+        if self._row is None:
+            # The columns are known at run time only, so no type can be written down.
+            make: Any = namedtuple  # noqa: PYI024
+            self._row = make("Row", [column[0] for column in cursor.description], rename=True)._make
+        return self._row
 
     def _compile(self, dialect: sa.Dialect) -> tuple[str, Sequence[str], Mapping[str, object]]:
         compiled = self._statement.compile(dialect=dialect)
@@ -73,9 +94,12 @@ def _all_columns(statement: sa.Insert, table: sa.Table) -> sa.Insert:
 
 
 def _update(table: sa.Table) -> Prepared:
+    """Of all columns that ever change: an index of others is not touched."""
     keys = list(table.primary_key)
     values = {
-        c.name: sa.bindparam(c.name, type_=c.type) for c in table.columns if not c.primary_key
+        c.name: sa.bindparam(c.name, type_=c.type)
+        for c in table.columns
+        if not c.primary_key and c not in tables.FIXED
     }
     matching = [key == sa.bindparam(f"{key.name}_", type_=key.type) for key in keys]
     return Prepared(table.update().where(*matching).values(values))
@@ -153,14 +177,6 @@ recordings_unfinished = Prepared(
     sa.select(tables.recording)
     .where(*_where(tables.recording, "node"), tables.unfinished)
     .order_by(tables.recording.c.created_ns)
-)
-node_is_busy = Prepared(
-    sa.select(
-        sa.or_(
-            sa.exists().where(*_where(tables.leg, "node"), tables.unended),
-            sa.exists().where(*_where(tables.recording, "node"), tables.unfinished),
-        )
-    )
 )
 
 add_event = _insert(tables.event)

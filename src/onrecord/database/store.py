@@ -39,15 +39,16 @@ class Database:
         """Finish what waits and close; a repeat does nothing."""
         await asyncio.to_thread(self._close)
 
-    async def write(self, work: Callable[[SqlUnit], T]) -> T:
+    async def write(self, work: Callable[[SqlUnit], T], *, patience_secs: float = 0.0) -> T:
         """Run ``work`` in one transaction: all of it is durable when this returns, or none.
 
         It runs on the writer thread and may share its commit with others; what it raises is raised
         here and undoes only its own changes. It must not block on anything but the database.
+        With ``patience_secs`` it waits so long for somebody else's commit before it gets its own.
         """
         if self._writer is None:
             raise RuntimeError("the database is not started")
-        return await self._writer.run(work)
+        return await self._writer.run(work, patience_secs)
 
     async def read(self, work: Callable[[SqlUnit], T]) -> T:
         """Run ``work`` on a snapshot, beside the writer; it cannot write."""

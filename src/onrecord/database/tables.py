@@ -300,3 +300,23 @@ unended: ColumnElement[bool] = literal_column(LEG_UNENDED)
 saved: ColumnElement[bool] = literal_column(RECORDING_SAVED)
 unfinished: ColumnElement[bool] = literal_column(RECORDING_UNFINISHED)
 """Conditions as literals: a planner proves a partial index usable only from literals."""
+
+FIXED = frozenset(
+    table.c[name]
+    for table, names in {
+        leg: """
+            session_id call_control_id application_id node direction from_ to from_sip_uri to_sip_uri
+            sip_call_id first_of_session created_ns
+        """,
+        recording: """
+            leg_id session_id call_control_id application_id node initiated_by from_ to sip_call_id
+            created_ns
+        """,
+        event: """
+            type body occurred_ns application_id leg_id session_id recording_id url failover_url method
+            timeout_ms retry_ms
+        """,
+    }.items()
+    for name in names.split()
+)
+"""What a row has from its beginning. No update writes it: what is written costs its indexes, changed or not."""

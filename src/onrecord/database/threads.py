@@ -9,19 +9,23 @@
        ^                            SAVEPOINT; c; RELEASE
        |                            COMMIT ----------------------------> one fsync
        +-- results of a and c, the error of b <---------------------------+
+
+A patient write waits beside the queue: whichever commit is next takes it along.
 """
 
 import asyncio
 import queue
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from onrecord.database.dialect import execute
 from onrecord.database.unit import JobQueue, SqlUnit
 
 T = TypeVar("T")
@@ -36,6 +40,13 @@ class _Task:
     work: Work
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+
+
+class _Call(Enum):
+    """What the writer thread may be given beside tasks."""
+
+    COMMIT = "commit what is patient"
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +76,33 @@ class Writer:
     def __init__(self, engine: sa.Engine, jobs: JobQueue) -> None:
         self._engine = engine
         self._jobs = jobs
-        self._waiting: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Task | _Call] = queue.SimpleQueue()
+        self._patient: deque[_Task] = deque()
         self._connection = engine.connect()
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[[SqlUnit], T]) -> T:
-        """Run ``work`` in a transaction; returns when it is durable, raises what it raised."""
+    async def run(self, work: Callable[[SqlUnit], T], patience_secs: float = 0.0) -> T:
+        """Run ``work`` in a transaction; returns when it is durable, raises what it raised.
+
+        It may wait ``patience_secs`` for a commit that is made for others.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._waiting.put(_Task(work, future, loop))
-        return await future
+        task = _Task(work, future, loop)
+        if not patience_secs:
+            self._waiting.put(task)
+            return await future
+        self._patient.append(task)
+        enough = loop.call_later(patience_secs, self._waiting.put, _Call.COMMIT)
+        try:
+            return await future
+        finally:
+            enough.cancel()
 
     def close(self) -> None:
         """Finish what waits, then end the thread. Blocks."""
-        self._waiting.put(None)
+        self._waiting.put(_Call.END)
         self._thread.join()
         self._connection.close()
 
@@ -93,16 +116,19 @@ class Writer:
 
     def _take(self) -> tuple[list[_Task], bool]:
         batch: list[_Task] = []
-        task = self._waiting.get()
-        while task is not None:
-            batch.append(task)
+        given = self._waiting.get()
+        while given is not _Call.END:
+            if isinstance(given, _Task):
+                batch.append(given)
             if len(batch) == MOST_PER_COMMIT:
-                return batch, False
+                break
             try:
-                task = self._waiting.get_nowait()
+                given = self._waiting.get_nowait()
             except queue.Empty:
-                return batch, False
-        return batch, True
+                break
+        while self._patient:
+            batch.append(self._patient.popleft())
+        return batch, given is _Call.END
 
     def _commit(self, batch: list[_Task]) -> list[_Outcome]:
         unit = SqlUnit(self._connection, self._jobs)
@@ -115,14 +141,14 @@ class Writer:
             return [_Outcome(task, error=error) for task in batch]
 
     def _in_savepoint(self, task: _Task, unit: SqlUnit) -> _Outcome:
-        self._connection.exec_driver_sql("SAVEPOINT work")
+        execute(self._connection, "SAVEPOINT work")
         try:
             value = task.work(unit)
         except BaseException as error:  # noqa: BLE001 - the unit of work: its caller is told
-            self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
-            self._connection.exec_driver_sql("RELEASE SAVEPOINT work")
+            execute(self._connection, "ROLLBACK TO SAVEPOINT work")
+            execute(self._connection, "RELEASE SAVEPOINT work")
             return _Outcome(task, error=error)
-        self._connection.exec_driver_sql("RELEASE SAVEPOINT work")
+        execute(self._connection, "RELEASE SAVEPOINT work")
         return _Outcome(task, value)
 
 

@@ -5,26 +5,28 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from onrecord.calls.lists import (
+    CallEvent,
+    CallEventFilter,
+    Delivery,
+    DeliveryFilter,
+    Page,
+    PageRequest,
+    RecordingFilter,
+    TranscriptionFilter,
+)
 from onrecord.calls.records import (
     ApiKey,
     Application,
     Attempt,
-    CallEvent,
-    CallEventFilter,
     CommandRecord,
-    Delivery,
-    DeliveryFilter,
     Event,
     FidelityReport,
     Leg,
-    Page,
-    PageRequest,
     PhoneNumber,
     Recording,
-    RecordingFilter,
     StorageCredentials,
     Transcription,
-    TranscriptionFilter,
 )
 from onrecord.core.ids import (
     ApplicationId,
@@ -76,12 +78,16 @@ class JobQueue(Protocol):
         """A job that makes the transcription on ``node``; a repeat changes nothing."""
         ...
 
+    def waiting(self, connection: sa.Connection, node: NodeId, within_secs: float) -> bool:
+        """Whether jobs of the node run, or are to begin within so many seconds."""
+        ...
+
 
 class SqlUnit:
     """Satisfies ``service.ports.Unit`` over one connection whose transaction somebody else ends.
 
-    ``save_*`` raises LookupError when there is no such row; ``add_*`` raises
-    ``sqlalchemy.exc.IntegrityError`` when there is one already.
+    ``save_*`` raises LookupError when there is no such row; ``add_*`` raises the driver's
+    IntegrityError when there is one already.
     """
 
     def __init__(self, connection: sa.Connection, jobs: JobQueue) -> None:
@@ -154,7 +160,7 @@ class SqlUnit:
         statements.add_leg.run(self._connection, rows.leg_row(leg))
 
     def save_leg(self, leg: Leg) -> None:
-        """Replace the whole row."""
+        """Write all that may have changed of it (see ``tables.FIXED``)."""
         self._save(statements.save_leg, rows.leg_row(leg))
 
     def leg(self, call_control_id: str) -> Leg | None:
@@ -171,12 +177,12 @@ class SqlUnit:
 
     def add_command(self, command: CommandRecord) -> bool:
         """Insert; False, and nothing happens, when its scope has its command_id already."""
-        return statements.add_command.run(self._connection, rows.command_row(command)).rowcount == 1
+        return statements.add_command.run(self._connection, rows.command_row(command)) == 1
 
     def has_command(self, scope: str, command_id: str) -> bool:
         """Whether ``command_id`` was seen in ``scope``."""
         values = {"scope": scope, "command_id": command_id}
-        return statements.has_command.run(self._connection, values).first() is not None
+        return statements.has_command.first(self._connection, values) is not None
 
     def active_legs(self, application_id: str, page: PageRequest) -> Page[Leg]:
         """One page of the application's legs that have not ended, oldest first."""
@@ -244,7 +250,7 @@ class SqlUnit:
         statements.add_recording.run(self._connection, rows.recording_row(recording))
 
     def save_recording(self, recording: Recording) -> None:
-        """Replace the whole row."""
+        """Write all that may have changed of it (see ``tables.FIXED``)."""
         self._save(statements.save_recording, rows.recording_row(recording))
 
     def remove_recording(self, recording_id: RecordingId) -> None:
@@ -272,17 +278,12 @@ class SqlUnit:
         """Those of the node that are recording, paused or stopped, oldest first."""
         return self._all(statements.recordings_unfinished, rows.recording_record, node=node)
 
-    def node_is_busy(self, node: NodeId) -> bool:
-        """Whether the node has legs that have not ended or recordings that are not finished."""
-        found = statements.node_is_busy.run(self._connection, {"node": node}).scalar()
-        return bool(found)
-
     def add_event(self, event: Event) -> None:
         """Insert."""
         statements.add_event.run(self._connection, rows.event_row(event))
 
     def save_event(self, event: Event) -> None:
-        """Replace the whole row."""
+        """Write all that may have changed of it (see ``tables.FIXED``)."""
         self._save(statements.save_event, rows.event_row(event))
 
     def event(self, event_id: EventId) -> Event | None:
@@ -308,13 +309,11 @@ class SqlUnit:
         with their events. Returns how many there were.
         """
         values = {"before_ns": before_ns, "at_most": limit}
-        return sum(
-            statement.run(self._connection, values).rowcount for statement in statements.prune
-        )
+        return sum(statement.run(self._connection, values) for statement in statements.prune)
 
     def secret(self, name: str) -> bytes | None:
         """The secret of this name."""
-        row = statements.secret.run(self._connection, {"name": name}).first()
+        row = statements.secret.first(self._connection, {"name": name})
         return bytes(row.value) if row else None
 
     def put_secret(self, name: str, value: bytes) -> None:
@@ -327,7 +326,7 @@ class SqlUnit:
         Raises:
             LookupError: there is no such recording.
         """
-        row = statements.recording_node.run(self._connection, {"id": recording_id}).first()
+        row = statements.recording_node.first(self._connection, {"id": recording_id})
         if row is None:
             raise LookupError(f"no recording {recording_id}")
         self._jobs.enqueue_finish(self._connection, row.node, recording_id, delay_secs)
@@ -355,19 +354,23 @@ class SqlUnit:
         """Queue the making of a transcription on a node."""
         self._jobs.enqueue_transcription(self._connection, node, transcription_id)
 
+    def jobs_waiting(self, node: NodeId, within_secs: float) -> bool:
+        """Whether jobs of the node run, or are to begin within so many seconds."""
+        return self._jobs.waiting(self._connection, node, within_secs)
+
     def _save(self, statement: Prepared, row: dict[str, Any]) -> None:
         row["id_"] = row["id"]
-        if statement.run(self._connection, row).rowcount != 1:
+        if statement.run(self._connection, row) != 1:
             raise LookupError(f"no row {row['id']} to save")
 
     def _one(self, statement: Prepared, record: Callable[[Any], T], **values: object) -> T | None:
-        row = statement.run(self._connection, values).first()
+        row = statement.first(self._connection, values)
         return None if row is None else record(row)
 
     def _all(
         self, statement: Prepared, record: Callable[[Any], T], **values: object
     ) -> Sequence[T]:
-        return [record(row) for row in statement.run(self._connection, values).fetchall()]
+        return [record(row) for row in statement.all(self._connection, values)]
 
     def _page(
         self,
@@ -376,8 +379,8 @@ class SqlUnit:
         page: PageRequest,
         values: Mapping[str, object],
     ) -> Page[T]:
-        total = selection.count.run(self._connection, values).scalar_one()
+        (total,) = selection.count.first(self._connection, values)
         window = {"page_size": page.size, "page_skip": (page.number - 1) * page.size}
-        found = selection.rows.run(self._connection, {**values, **window}).fetchall()
+        found = selection.rows.all(self._connection, {**values, **window})
         items = tuple(record(row) for row in found)
         return Page(items=items, number=page.number, size=page.size, total=total)

@@ -1,8 +1,12 @@
 """Puts durable jobs into the database, in the transaction of whoever asks for them."""
 
 import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from time import time
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowSerializationFormat
 
@@ -26,6 +30,21 @@ from onrecord.jobs.names import (
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+PRUNE_BATCH = 500
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+# The engine's own words, or its indexes are not used.
+_WAITING = sa.text("""
+    SELECT EXISTS (
+        SELECT 1 FROM workflow_status
+        WHERE status IN ('ENQUEUED', 'PENDING')
+        AND queue_name IN (:spool, :delivery, :moving, :transcription)
+    ) OR EXISTS (
+        SELECT 1 FROM workflow_status
+        WHERE status = 'DELAYED' AND delay_until_epoch_ms <= :until_ms
+        AND queue_name IN (:spool, :delivery, :moving, :transcription)
+    )
+""")
 
 log = structlog.get_logger()
 
@@ -104,6 +123,17 @@ class JobClient:
         options = _options(MOVE, moving_queue(node), job, delay_secs)
         self._client.enqueue_in_transaction(connection, options, recording_id, since_ns, 0)
 
+    def waiting(self, connection: "Connection", node: NodeId, within_secs: float) -> bool:
+        """Whether jobs of the node run, or are to begin within so many seconds."""
+        values = {
+            "spool": spool_queue(node),
+            "delivery": DELIVERY_QUEUE,
+            "moving": moving_queue(node),
+            "transcription": transcription_queue(node),
+            "until_ms": int((time() + within_secs) * 1000),
+        }
+        return bool(connection.execute(_WAITING, values).scalar())
+
     async def move_again(
         self,
         node: NodeId,
@@ -147,8 +177,29 @@ class JobClient:
         )
         return {job.workflow_id for job in jobs}
 
+    async def drop(self, jobs: Sequence[str]) -> None:
+        """Delete jobs by their ids; what is not there is deleted already."""
+        await self._client.delete_workflows_async(list(jobs))
+
+    async def prune(self, keep: timedelta) -> int:
+        """Delete the rows of jobs that ended longer than ``keep`` ago; returns how many."""
+        before = (datetime.now(UTC) - keep).isoformat()
+        pruned = 0
+        while True:
+            ended = await self._client.list_workflows_async(
+                status=_ENDED,
+                completed_before=before,
+                limit=PRUNE_BATCH,
+                load_input=False,
+                load_output=False,
+            )
+            if not ended:
+                return pruned
+            await self.drop([job.workflow_id for job in ended])
+            pruned += len(ended)
+
     def close(self) -> None:
-        """Close the connection that ``*_again`` opened."""
+        """Close the connection that asynchronous methods opened."""
         self._client.destroy()
 
 

@@ -20,12 +20,10 @@ class Moving:
     Args:
         move: Moves the file of one recording; one that has been moved needs nothing.
         retry_secs: Waits before the further tries.
-        poll_secs: How often is looked for files: nobody waits for one.
     """
 
     move: Callable[[RecordingId], Awaitable[None]]
     retry_secs: tuple[float, ...] = MOVE_RETRY_SECS
-    poll_secs: float = 15.0
 
     async def run(
         self, client: JobClient, node: NodeId, recording_id: RecordingId, since_ns: int, tries: int

@@ -3,35 +3,35 @@
 A job is one workflow without steps: it must be harmless to repeat. The engine's own connections commit
 with SQLite's default, FULL; were it weaker, a power cut would only make a finished job run again, since
 what queues a job is committed by the database's writer.
+
+The engine is started once there is a job whose time comes, and stopped a while after the last one: mostly there
+is none, and one look at its table costs a fiftieth of its own polls.
 """
 
 import asyncio
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import structlog
-from dbos import DBOS, DBOSConfig, Queue, WorkflowSerializationFormat
 
 from onrecord.core.errors import CapacityError
 from onrecord.core.ids import EventId, NodeId, RecordingId, TranscriptionId
-from onrecord.jobs.client import JobClient, quiet_engine
+from onrecord.jobs.client import JobClient
+from onrecord.jobs.engine import Engine, Job
 from onrecord.jobs.moving import Moving
 from onrecord.jobs.names import (
-    APPLICATION,
     DELIVER,
     DELIVERY_QUEUE,
     FINISH,
     MOVE,
     RETRY_SECS,
     TRANSCRIBE,
-    VERSION,
     finish_id,
     moving_queue,
     spool_queue,
@@ -45,6 +45,7 @@ log = structlog.get_logger()
 Finish = Callable[[RecordingId], Awaitable[None]]
 Deliver = Callable[[EventId, int], Awaitable[None]]
 GiveUp = Callable[[RecordingId, str], Awaitable[None]]
+Waiting = Callable[[float], Awaitable[bool]]
 
 FINISH_CONCURRENCY = 2
 FINISH_CLAIMED = 16
@@ -53,12 +54,15 @@ DELIVERY_CONCURRENCY = 50
 MOVE_CONCURRENCY = 2
 MOST_DELIVER_TRIES = 150
 """About a day of tries that raise, which are faults of ours; the job is then kept as failed."""
-POLL_SECS = {True: 1.0, False: 4.0}
-"""How often each queue is polled while the node is busy (True) or idle: a poll costs 2.5 ms of CPU."""
+MOST_RECOVERIES = 100
+LOOK_SECS = 1.0
+"""How often is looked for jobs."""
+AHEAD_SECS = 2.0
+"""So much before a job's time the engine is started: it looks for it only some time after its start."""
+LINGER_SECS = 10.0
+"""How long the engine stays up without a job: others may follow, as a receiver that is down has many."""
 KEEP_FINISHED = timedelta(hours=1)
-PRUNE_SECS = 300
-PRUNE_BATCH = 500
-_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+PRUNE_SECS = 300.0
 
 
 class Worker:
@@ -70,11 +74,13 @@ class Worker:
         finish: Masters and stores one recording; what it raises is tried again after a wait.
         deliver: Makes one attempt at an event and queues the next; it handles failed attempts itself.
         give_up: Told of a recording that failed for the last time, with the reason for people.
-        busy: Whether calls are up or work is unfinished; asked once a second.
+        waiting: Whether there are jobs that run, or whose time comes within so many seconds; asked once a
+            second.
         locks: Folder on a local disk for the node's lock and the counts of deaths.
         transcribing: Makes transcriptions; None: this worker leaves them alone.
         moving: Moves files into buckets that had not taken them; None: they stay.
         told_secs: How long the jobs of recordings wait of which ``finish_soon`` is told.
+        linger_secs: How long the engine stays up without a job.
     """
 
     def __init__(
@@ -85,25 +91,27 @@ class Worker:
         deliver: Deliver,
         *,
         give_up: GiveUp,
-        busy: Callable[[], Awaitable[bool]],
+        waiting: Waiting,
         locks: Path,
         transcribing: Transcribing | None = None,
         moving: Moving | None = None,
         told_secs: float = 0.0,
         retry_secs: tuple[float, ...] = RETRY_SECS,
+        linger_secs: float = LINGER_SECS,
     ) -> None:
-        self._url = database_url
         self._node = node
         self._finish = finish
         self._deliver = deliver
         self._give_up = give_up
-        self._busy = busy
+        self._waiting = waiting
         self._locks = locks
         self._transcribing = transcribing
         self._moving = moving
         self._told_secs = told_secs
         self._retry_secs = retry_secs
+        self._linger_secs = linger_secs
         self._client = JobClient(database_url)
+        self._engine = Engine(database_url, node, self._queues(), self._jobs())
         self._suspects: set[str] = set()
         # Two suspects at once would both be blamed for one death.
         self._one_suspect = asyncio.Lock()
@@ -112,6 +120,7 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._needless: list[str] = []
         """Jobs that wait for what is done."""
+        self._drop_at = 0.0
 
     def finish_soon(self, recording_id: RecordingId) -> None:
         """Finish a recording now whose job waits. If that fails, the job does it when its time comes.
@@ -129,31 +138,22 @@ class Worker:
             CapacityError: another process is this node's worker.
         """
         with node_lock(self._locks, self._node):
-            async with self._engine() as queues:
-                await self._attend(queues)
+            try:
+                self._suspects = await self._client.running(self._node)
+                log.info("worker_started", node=self._node, interrupted=len(self._suspects))
+                await self._attend()
+            finally:
+                await self._stop()
 
-    @asynccontextmanager
-    async def _engine(self) -> AsyncIterator[tuple[Queue, ...]]:
-        quiet_engine()
-        DBOS(config=_config(self._url, self._node))
-        try:
-            self._register()
-            DBOS.listen_queues(self._names())
-            self._suspects = await self._interrupted()
-            # On the loop's own thread: the engine then runs its jobs on this loop.
-            DBOS.launch()
-            attended = await self._queues()
-            log.info("worker_started", node=self._node, interrupted=len(self._suspects))
-            yield attended
-        finally:
-            await self._stop()
+    def _queues(self) -> dict[str, int]:
+        queues = {spool_queue(self._node): FINISH_CLAIMED, DELIVERY_QUEUE: DELIVERY_CONCURRENCY}
+        if self._moving is not None:
+            queues[moving_queue(self._node)] = MOVE_CONCURRENCY
+        if self._transcribing is not None:
+            queues[transcription_queue(self._node)] = 1
+        return queues
 
-    def _names(self) -> list[str]:
-        names = [spool_queue(self._node), DELIVERY_QUEUE]
-        names += [moving_queue(self._node)] if self._moving else []
-        return names + ([transcription_queue(self._node)] if self._transcribing else [])
-
-    def _register(self) -> None:
+    def _jobs(self) -> list[Job]:
         async def finish(recording_id: str, tries: int) -> None:
             await self._tracked(self._run_finish(RecordingId(recording_id), tries))
 
@@ -166,70 +166,36 @@ class Worker:
         async def move(recording_id: str, since_ns: int, tries: int) -> None:
             await self._tracked(self._run_move(RecordingId(recording_id), since_ns, tries))
 
-        portable = WorkflowSerializationFormat.PORTABLE
-        # Transcriptions compute in a process of their own, so that no death of ours is their fault.
-        DBOS.workflow(name=TRANSCRIBE, serialization_type=portable, max_recovery_attempts=None)(
-            transcribe
-        )
-        # The deaths of finish jobs are counted by ourselves.
-        DBOS.workflow(name=FINISH, serialization_type=portable, max_recovery_attempts=None)(finish)
-        DBOS.workflow(name=DELIVER, serialization_type=portable)(deliver)
-        DBOS.workflow(name=MOVE, serialization_type=portable)(move)
-
-    async def _interrupted(self) -> set[str]:
-        return await self._client.running(self._node)
-
-    async def _queues(self) -> tuple[Queue, ...]:
-        """Register all; those that are polled more often while the node is busy."""
-        if self._moving is not None:
-            await DBOS.register_queue_async(
-                moving_queue(self._node),
-                worker_concurrency=MOVE_CONCURRENCY,
-                polling_interval_sec=self._moving.poll_secs,
-            )
-        spool = await DBOS.register_queue_async(
-            spool_queue(self._node),
-            worker_concurrency=FINISH_CLAIMED,
-            polling_interval_sec=POLL_SECS[True],
-        )
-        delivery = await DBOS.register_queue_async(
-            DELIVERY_QUEUE,
-            worker_concurrency=DELIVERY_CONCURRENCY,
-            polling_interval_sec=POLL_SECS[True],
-        )
-        if self._transcribing is None:
-            return spool, delivery
-        transcription = await DBOS.register_queue_async(
-            transcription_queue(self._node),
-            worker_concurrency=1,
-            polling_interval_sec=POLL_SECS[True],
-        )
-        return spool, delivery, transcription
+        return [
+            # Transcriptions compute in a process of their own, so that no death of ours is their fault.
+            Job(TRANSCRIBE, transcribe),
+            # The deaths of finish jobs are counted by ourselves.
+            Job(FINISH, finish),
+            Job(DELIVER, deliver, MOST_RECOVERIES),
+            Job(MOVE, move, MOST_RECOVERIES),
+        ]
 
     async def _stop(self) -> None:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        # The engine made its threads the loop's, and they end with it.
-        pool = ThreadPoolExecutor(max_workers=4)
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(pool)
-        await loop.run_in_executor(pool, _destroy)
+        await self._engine.stop()
         self._client.close()
 
-    async def _attend(self, queues: tuple[Queue, ...]) -> None:
-        was_busy, until_prune = True, 0
+    async def _attend(self) -> None:
+        prune_at = last_needed = time.monotonic()
         while True:
-            busy = await self._busy()
-            if busy != was_busy:
-                await _set_polling(queues, busy=busy)
-                was_busy = busy
-            if until_prune == 0:
-                await prune()
-                until_prune = PRUNE_SECS
-            until_prune -= 1
+            now = time.monotonic()
+            if await self._waiting(AHEAD_SECS):
+                last_needed = now
+                await self._engine.start()
+            elif self._engine.up and now - last_needed >= self._linger_secs:
+                await self._engine.stop()
+            if now >= prune_at:
+                await self._client.prune(KEEP_FINISHED)
+                prune_at = now + PRUNE_SECS
             await self._drop_needless()
-            await asyncio.sleep(1)
+            await asyncio.sleep(LOOK_SECS)
 
     async def _tracked(self, job: Awaitable[None]) -> None:
         task = asyncio.ensure_future(job)
@@ -278,9 +244,12 @@ class Worker:
             await self._finish(recording_id)
 
     async def _drop_needless(self) -> None:
-        jobs, self._needless = self._needless, []
-        if jobs:
-            await DBOS.delete_workflows_async(jobs)
+        """Many at once, in time before they would run for nothing."""
+        now = time.monotonic()
+        if self._needless and now >= self._drop_at:
+            self._drop_at = now + self._told_secs / 4
+            jobs, self._needless = self._needless, []
+            await self._client.drop(jobs)
 
     async def _finish_failed(self, recording_id: RecordingId, tries: int, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
@@ -324,29 +293,6 @@ class Worker:
             await self._client.deliver_again(event_id, number, tries + 1, wait)
 
 
-async def _set_polling(queues: tuple[Queue, ...], *, busy: bool) -> None:
-    for queue in queues:
-        await queue.set_polling_interval_sec_async(POLL_SECS[busy])
-
-
-async def prune(keep: timedelta = KEEP_FINISHED) -> int:
-    """Delete the rows of jobs queued longer than ``keep`` ago that have ended; returns how many."""
-    before = (datetime.now(UTC) - keep).isoformat()
-    pruned = 0
-    while True:
-        ended = await DBOS.list_workflows_async(
-            status=_ENDED,
-            completed_before=before,
-            limit=PRUNE_BATCH,
-            load_input=False,
-            load_output=False,
-        )
-        if not ended:
-            return pruned
-        await DBOS.delete_workflows_async([job.workflow_id for job in ended])
-        pruned += len(ended)
-
-
 @contextmanager
 def node_lock(folder: Path, node: NodeId) -> Iterator[None]:
     """Hold the node's lock; the kernel gives it back when the process dies.
@@ -366,19 +312,3 @@ def node_lock(folder: Path, node: NodeId) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _config(url: str, node: NodeId) -> DBOSConfig:
-    return {
-        "name": APPLICATION,
-        "system_database_url": url,
-        "executor_id": node,
-        "application_version": VERSION,
-        "log_level": "WARNING",
-        "sys_db_pool_size": 4,
-        "run_migrations": True,
-    }
-
-
-def _destroy() -> None:
-    DBOS.destroy(destroy_registry=True)

@@ -9,7 +9,7 @@ from onrecord.audio.envelope import Envelope, pack
 from onrecord.audio.level import Level
 from onrecord.calls.records import Fidelity, Trimmed
 from onrecord.core.units import NS_PER_MS
-from onrecord.rtp.opinion import Scale, opinion_score, scale_of
+from onrecord.rtp.opinion import Coding, coding_of, opinion_score
 from onrecord.timeline import Deviations
 from onrecord.timeline.gaps import UNITS_PER_MS, Gap, GapCause, GapTotal
 
@@ -33,7 +33,7 @@ class TrackReport:
     mos: float | None
     """1.0 to 4.41 by the E-model; None if no audio came."""
     mos_scale: str
-    """``narrowband`` or ``wideband``."""
+    """``narrowband``, ``wideband`` or ``fullband``."""
     one_way: bool
     """No audio came, while the other track has some."""
     gaps: Sequence[Gap]
@@ -231,13 +231,13 @@ def _silent(level: Level) -> bool:
 def _track(track: Deviations, ran_ms: int, *, heard: bool) -> TrackReport:
     sent = track.packets + track.lost
     loss = track.lost / sent if sent else 0.0
-    scale = scale_of(frozenset(use.name for use in track.codecs))
+    coding = coding_of(use.name for use in track.codecs)
     edges = [gap for gap in track.gaps if _is_edge(gap, ran_ms)]
     return TrackReport(
         deviations=track,
         loss_percent=round(100 * loss, 3),
-        mos=_mos(track, loss, scale) if track.audio_packets else None,
-        mos_scale=scale.name,
+        mos=_mos(track, loss, coding) if track.audio_packets else None,
+        mos_scale=coding.scale.name,
         one_way=heard and not track.audio_packets,
         gaps=tuple(gap for gap in track.gaps if gap not in edges),
         gap_totals=_less(track.gap_totals, edges),
@@ -260,8 +260,8 @@ def _less(totals: Mapping[GapCause, GapTotal], edges: Sequence[Gap]) -> dict[Gap
     return left
 
 
-def _mos(track: Deviations, loss: float, scale: Scale) -> float:
+def _mos(track: Deviations, loss: float, coding: Coding) -> float:
     run = track.lost / track.bursts if track.bursts else 1.0
     lost = track.gap_totals.get(GapCause.LOSS)
     part = min(track.concealed_ms / lost.length_ms, 1.0) if lost else 1.0
-    return opinion_score(loss, max(run * (1 - loss), 1.0), part, scale)
+    return opinion_score(loss, max(run * (1 - loss), 1.0), part, coding)

@@ -110,7 +110,8 @@ class Receiver:
         for _ in range(_ROUNDS):
             now_ns = self._mark(_MARGIN)
             if not self._sweep_plain() + self._sweep_relayed(now_ns):
-                return
+                break
+        self.transcoding.flush()
 
     def _make_room(self, slots: int) -> None:
         if not self._capture.arena.has_room(slots):

@@ -4,6 +4,14 @@ The loop hands it packets over a socket and takes what it made at its next sweep
 a leg is opened that may need it and ends when no leg does any more. What it has no room for waits here,
 in order: a start, or a machine that is busy, delays audio and loses none. What waits is bounded by its
 number and its age, and what is given up is counted. Run as ``python -m onrecord.media.transcoding FD``.
+
+A message costs more than a packet in it, so what one sweep brings goes in as few as it fits in, and comes
+back in as many. One to the process is jobs, one from it is results, back to back, all big-endian::
+
+    job:    kind u8 | number of the direction u32 | monotonic ns u64 | bytes u16 | packet, frame or JSON
+    result: number of the direction u32 | jobs of it done u32 | bytes u16 | packet, or nothing
+
+A result of number 0 tells how many jobs were given up; the first one, that the process is ready.
 """
 
 import contextlib
@@ -16,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -38,16 +47,17 @@ RESTART_SECONDS = 1.0
 REST_SECONDS = 30.0
 """How long it stays when no leg needs it."""
 
-_JOB = struct.Struct("!BIQ")
-"""Kind; number of the direction; monotonic ns. A packet, a frame or a message follows."""
-_RESULT = struct.Struct("!II")
-"""Number of the direction and how many of its jobs are done; a packet follows. Of number 0: how many
-jobs were given up, and nothing follows; the first of them says that the process is ready."""
+_JOB = struct.Struct("!BIQH")
+_RESULT = struct.Struct("!IIH")
 _SALT = 0x9E3779B1
 """Odd: its multiples differ in all bits."""
-_MOST_BYTES = 4096
-_MOST_TAKEN = 512
-"""Packets that are taken at once: the rest is there at the next sweep."""
+_BATCH = 64
+_BATCH_BYTES = 16_384
+"""A message has no more jobs or results, and ends with the one that reaches so many bytes. The process
+sends nothing before a whole message is done: about 3 ms of work, less than a sweep waits."""
+_MOST_BYTES = 2 * _BATCH_BYTES
+_MOST_TAKEN = 512 - _BATCH
+"""Packets that are taken at once, or a message more: the rest is there at the next sweep."""
 
 log = structlog.get_logger()
 
@@ -73,6 +83,9 @@ class _Waiting:
     number: int
     data: bytes
     since_ns: int
+
+    def packed(self) -> bytes:
+        return _JOB.pack(self.kind, self.number, self.since_ns, len(self.data)) + self.data
 
 
 class Transcoding:
@@ -164,17 +177,31 @@ class Transcoding:
         """What has been made since the last time, in order, with its direction; the rest next time."""
         made: list[tuple[int, bytes]] = []
         while len(made) < _MOST_TAKEN and (data := self._received()) is not None:
-            number, count = _RESULT.unpack_from(data)
-            if not number:
-                self._told(count)
-                continue
-            direction = self._directions.get(number)
-            if direction is not None:
-                direction.done = count
-                if len(data) > _RESULT.size:
-                    made.append((number, data[_RESULT.size :]))
-        self._flush()
+            for (number, count, _), packet in _parts(_RESULT, data):
+                direction = self._directions.get(number)
+                if not number:
+                    self._told(count)
+                elif direction is not None:
+                    direction.done = count
+                    if packet:
+                        made.append((number, packet))
+        self.flush()
         return made
+
+    def flush(self) -> None:
+        """Hand over what the socket has room for, in order. To be called when a sweep has put all it has."""
+        while self._ready and self._waiting and self._sock is not None:
+            jobs = self._next_jobs()
+            try:
+                self._sock.send(b"".join([job.packed() for job in jobs]))
+            except BlockingIOError:
+                return
+            except OSError:
+                log.exception("transcoding_process_lost")
+                self.close()
+                return
+            for _ in jobs:
+                self._waiting.popleft()
 
     def take_given_up(self) -> int:
         """How many packets and frames were given up since the last time."""
@@ -246,7 +273,6 @@ class Transcoding:
     def _say(self, message: dict[str, object]) -> None:
         if self._sock is not None:  # one that is not there yet is told everything when it starts
             self._wait(_Kind.MESSAGE, 0, json.dumps(message).encode())
-            self._flush()
 
     def _give(self, kind: _Kind, number: int, data: bytes) -> bool:
         self.prepare()
@@ -255,25 +281,30 @@ class Transcoding:
             return False
         direction.given += 1
         self._wait(kind, number, data)
-        self._flush()
         return True
 
     def _wait(self, kind: _Kind, number: int, data: bytes) -> None:
         self._waiting.append(_Waiting(kind, number, data, time.monotonic_ns()))
 
-    def _flush(self) -> None:
-        """Hand over what the socket has room for, messages and packets in their order."""
-        while self._ready and self._waiting and self._sock is not None:
-            job = self._waiting[0]
-            try:
-                self._sock.send(_JOB.pack(job.kind, job.number, job.since_ns) + job.data)
-            except BlockingIOError:
-                return
-            except OSError:
-                log.exception("transcoding_process_lost")
-                self.close()
-                return
-            self._waiting.popleft()
+    def _next_jobs(self) -> list[_Waiting]:
+        """What the next message has."""
+        jobs, size = [], 0
+        for job in itertools.islice(self._waiting, _BATCH):
+            jobs.append(job)
+            size += _JOB.size + len(job.data)
+            if size >= _BATCH_BYTES:
+                break
+        return jobs
+
+
+def _parts(head: struct.Struct, message: bytes) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """The jobs or results of a message: what stands before each, and what follows."""
+    at = 0
+    while at < len(message):
+        fields = head.unpack_from(message, at)
+        begin = at + head.size
+        at = begin + fields[-1]
+        yield fields, message[begin:at]
 
 
 def _without_keys(media: Media) -> dict[str, object]:
@@ -287,19 +318,23 @@ class _Worker:
         self._sock = sock
         self._directions: dict[int, tuple[Transcoder, itertools.count[int]]] = {}
         self._given_up = 0
+        self._results: list[bytes] = []
+        self._results_bytes = 0
 
     def serve(self) -> None:
         """Until the loop's end is closed."""
         for name in ("OPUS", "G722"):
             make_encoder(name)  # which loads what they need
-        self._sock.send(_RESULT.pack(0, 0))
-        while data := self._sock.recv(_MOST_BYTES):
-            kind, number, since_ns = _JOB.unpack_from(data)
-            if kind == _Kind.MESSAGE:
-                self._change(json.loads(data[_JOB.size :]))
-            elif number in self._directions:
-                late = time.monotonic_ns() - since_ns > MOST_AGE_NS
-                self._do(_Kind(kind), number, None if late else data[_JOB.size :])
+        self._add(0, 0)
+        self._send()
+        while message := self._sock.recv(_MOST_BYTES):
+            for (kind, number, since_ns, _), data in _parts(_JOB, message):
+                if kind == _Kind.MESSAGE:
+                    self._change(json.loads(data))
+                elif number in self._directions:
+                    late = time.monotonic_ns() - since_ns > MOST_AGE_NS
+                    self._do(_Kind(kind), number, None if late else data)
+            self._send()
 
     def _change(self, message: dict[str, object]) -> None:
         if "close" in message:
@@ -316,11 +351,22 @@ class _Worker:
         done = next(count)
         if data is None:
             self._given_up += 1
-            self._sock.send(_RESULT.pack(0, self._given_up))
+            self._add(0, self._given_up)
         made = [] if data is None else _tried(transcoder, kind, data)
         for packet in made[:-1]:
-            self._sock.send(_RESULT.pack(number, done - 1) + packet)
-        self._sock.send(_RESULT.pack(number, done) + (made[-1] if made else b""))
+            self._add(number, done - 1, packet)
+        self._add(number, done, made[-1] if made else b"")
+
+    def _add(self, number: int, done: int, packet: bytes = b"") -> None:
+        self._results.append(_RESULT.pack(number, done, len(packet)) + packet)
+        self._results_bytes += len(self._results[-1])
+        if len(self._results) >= _BATCH or self._results_bytes >= _BATCH_BYTES:
+            self._send()
+
+    def _send(self) -> None:
+        if self._results:
+            self._sock.send(b"".join(self._results))
+            self._results, self._results_bytes = [], 0
 
 
 def _tried(transcoder: Transcoder, kind: _Kind, data: bytes) -> list[bytes]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import structlog
 
 from onrecord.calls.commands import ApplicationFields
-from onrecord.calls.records import Application, Page, PageRequest
+from onrecord.calls.lists import Page, PageRequest
+from onrecord.calls.records import Application
 from onrecord.core.clock import Clock
 from onrecord.core.ids import ApplicationId, new_application_id
 from onrecord.service.ports import Store, Unit

@@ -6,15 +6,29 @@ waits for what was begun.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
-
-from onrecord.service.ports import Handle, Later
 
 T = TypeVar("T")
 
 _log = structlog.get_logger()
+
+
+class Handle(Protocol):
+    """A timer that can be cancelled."""
+
+    def cancel(self) -> None:
+        """Nothing comes of it any more."""
+        ...
+
+
+class Later(Protocol):
+    """``loop.call_later``."""
+
+    def __call__(self, delay: float, callback: Callable[[], object], /) -> Handle:
+        """Call back in ``delay`` seconds."""
+        ...
 
 
 class Background:

@@ -41,7 +41,7 @@ class Delivery:
         background: Background,
         delays: Sequence[float],
         at_once: int = 128,
-        gather_secs: float = 0.05,
+        patience_secs: float = 0.25,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -50,8 +50,8 @@ class Delivery:
         self._background = background
         self._delays = tuple(delays)
         self._slots = asyncio.Semaphore(at_once)
-        self._gather_secs = gather_secs
-        self._delivered: list[Attempt] = []
+        self._patience_secs = patience_secs
+        self._delivered: deque[Attempt] = deque()
         self._waiting: dict[LegId | EventId, deque[Event]] = {}
 
     def submit(self, events: Iterable[Event]) -> None:
@@ -115,20 +115,17 @@ class Delivery:
             number, url, earlier = number + 1, step[0], attempt
 
     def _write_soon(self, delivered: Attempt) -> None:
-        """One commit for many: until it is made, the sweep still minds the event."""
+        """With a commit made for others, if there is one: until then the sweep still minds the event."""
         self._delivered.append(delivered)
         if len(self._delivered) == 1:
             self._background.spawn(self._write_delivered(), "webhook_outcomes")
 
     async def _write_delivered(self) -> None:
-        await asyncio.sleep(self._gather_secs)
-        attempts, self._delivered = self._delivered, []
-
         def work(unit: Unit) -> None:
-            for attempt in attempts:
-                _record(attempt, True, None, unit)
+            while self._delivered:
+                _record(self._delivered.popleft(), True, None, unit)
 
-        await self._store.write(work)
+        await self._store.write(work, patience_secs=self._patience_secs)
 
     def _next(
         self, event: Event, attempt: Attempt, earlier: Attempt | None

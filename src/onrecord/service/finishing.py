@@ -88,10 +88,10 @@ class Finishing:
             Exception: what mastering raised.
         """
         recording = await self._store.read(lambda unit: unit.recording(recording_id))
-        if recording is not None and recording.state is RecordingState.STOPPED:
-            await self._finish(recording)
-        if recording is None or recording.state in {RecordingState.STOPPED, RecordingState.SAVED}:
+        if recording is None or recording.state is RecordingState.SAVED:
             self._spools.remove(recording_id)
+        elif recording.state is RecordingState.STOPPED:
+            await self._finish(recording)
 
     async def give_up(self, recording_id: RecordingId, reason: str) -> None:
         """The recording cannot be finished: ``reason`` is for people. Its spool is kept."""

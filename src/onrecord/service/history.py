@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from onrecord.calls.records import (
+from onrecord.calls.lists import (
     CallEvent,
     CallEventFilter,
     Delivery,
     DeliveryFilter,
-    Leg,
     Page,
     PageRequest,
 )
+from onrecord.calls.records import Leg
 from onrecord.core.clock import Clock
 from onrecord.core.ids import EventId
 from onrecord.core.units import NS_PER_S

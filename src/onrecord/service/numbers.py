@@ -1,7 +1,8 @@
 """Which application the calls to a number or SIP user go to."""
 
 from onrecord.calls.addresses import user_of
-from onrecord.calls.records import Page, PageRequest, PhoneNumber
+from onrecord.calls.lists import Page, PageRequest
+from onrecord.calls.records import PhoneNumber
 from onrecord.core.clock import Clock
 from onrecord.service.ports import Store, Unit
 from onrecord.wire import errors

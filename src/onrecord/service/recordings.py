@@ -6,14 +6,8 @@ from functools import partial
 
 import structlog
 
-from onrecord.calls.records import (
-    FidelityReport,
-    Page,
-    PageRequest,
-    Recording,
-    RecordingFilter,
-    RecordingState,
-)
+from onrecord.calls.lists import Page, PageRequest, RecordingFilter
+from onrecord.calls.records import FidelityReport, Recording, RecordingState
 from onrecord.core.clock import Clock
 from onrecord.core.ids import RecordingId
 from onrecord.service.destinations import Destinations

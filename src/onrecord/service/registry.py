@@ -16,7 +16,7 @@ from onrecord.calls.records import Application, Leg, Recording, RecordingParams
 from onrecord.core.ids import CallControlId, LegId, RecordingId
 from onrecord.metrics import LEGS_LIVE
 from onrecord.sdp.negotiation import Answer, Media, RtpAddress
-from onrecord.service.ports import Handle
+from onrecord.service.background import Handle
 
 
 @dataclass(frozen=True, slots=True)

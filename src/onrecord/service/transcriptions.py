@@ -4,7 +4,8 @@ import asyncio
 
 import structlog
 
-from onrecord.calls.records import Page, PageRequest, Transcription, TranscriptionFilter
+from onrecord.calls.lists import Page, PageRequest, TranscriptionFilter
+from onrecord.calls.records import Transcription
 from onrecord.service.ports import Store, Unit
 from onrecord.service.transcribing import TranscriptionFiles
 from onrecord.wire import errors

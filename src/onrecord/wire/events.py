@@ -67,7 +67,7 @@ def call_hangup(leg: Leg, stats: LegStats | None, event_id: EventId, occurred_ns
         "hangup_cause": (leg.hangup_cause or "unspecified"),
         "hangup_source": (leg.hangup_source or "unknown"),
         "sip_hangup_cause": leg.sip_hangup_cause or "unspecified",
-        "call_quality_stats": None if stats is None else quality(stats),
+        "call_quality_stats": None if stats is None else quality(stats, leg.codec),
         "end_time": _time(leg.ended_ns if leg.ended_ns is not None else occurred_ns),
     }
     return event_data("call.hangup", event_id, occurred_ns, payload)
@@ -157,13 +157,13 @@ def trimmed_member(recording: Recording) -> dict[str, object]:
     }
 
 
-def quality(stats: LegStats) -> dict[str, dict[str, str]]:
+def quality(stats: LegStats, codec: str | None) -> dict[str, dict[str, str]]:
     """``call_quality_stats``, all of it texts; jitter is measured over every packet received."""
     return {
         "inbound": {
             "jitter_max_variance": f"{stats.jitter_max_ms:.2f}",
             "jitter_packet_count": str(stats.packets_received),
-            "mos": f"{opinion_of_leg(stats):.2f}",
+            "mos": f"{opinion_of_leg(stats, codec):.2f}",
             "packet_count": str(stats.packets_received),
             "skip_packet_count": str(stats.packets_lost),
         },

@@ -5,18 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from onrecord.calls.records import (
-    Attempt,
+from onrecord.calls.lists import (
     CallEvent,
     CallEventFilter,
     Delivery,
     DeliveryFilter,
-    Event,
-    EventState,
-    Leg,
     Page,
     PageRequest,
 )
+from onrecord.calls.records import Attempt, Event, EventState, Leg
 from onrecord.core.units import iso_micros
 from onrecord.wire import errors
 from onrecord.wire.queries import MAX_PAGE_SIZE, parse_moment, parse_page, whole

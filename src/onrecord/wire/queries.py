@@ -7,7 +7,7 @@ over would show what the caller did not ask for.
 
 from collections.abc import Mapping
 
-from onrecord.calls.records import PageRequest, RecordingFilter
+from onrecord.calls.lists import PageRequest, RecordingFilter
 from onrecord.core.units import parse_iso
 from onrecord.wire import errors
 

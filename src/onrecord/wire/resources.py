@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
-from onrecord.calls.records import Application, Leg, LegState, Page, PhoneNumber, Recording
+from onrecord.calls.lists import Page
+from onrecord.calls.records import Application, Leg, LegState, PhoneNumber, Recording
 from onrecord.core.ids import RecordingId
 from onrecord.core.units import NS_PER_S, iso_millis
 from onrecord.wire.events import shown_channels, trimmed_member

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from onrecord.calls.records import Transcription, TranscriptionFilter
+from onrecord.calls.lists import TranscriptionFilter
+from onrecord.calls.records import Transcription
 from onrecord.core.units import iso_millis
 from onrecord.wire import errors
 from onrecord.wire.queries import parse_moment

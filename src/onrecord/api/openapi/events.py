@@ -107,7 +107,9 @@ _QUALITY: Schema = {
             {
                 "jitter_max_variance": text("Largest jitter, ms.", "1.25"),
                 "jitter_packet_count": text("Packets that jitter was measured over.", "2500"),
-                "mos": text("Estimated listening quality, 1 to 4.5.", "4.41"),
+                "mos": text(
+                    "Estimated quality, 1 to 4.5, on the scale of the call's codec.", "4.41"
+                ),
                 "packet_count": text("Packets received.", "2500"),
                 "skip_packet_count": text("Packets lost on the way.", "0"),
             }

@@ -27,7 +27,7 @@ def _maybe(schema: Schema) -> Schema:
 
 _MOS = _maybe(
     _measure(
-        "Estimated opinion score of the received audio, 1 to 4.41, by the E-model (ITU-T G.107); "
+        "Estimated opinion score of the received audio, 1 to 4.5, by the E-model (ITU-T G.107); "
         "null if none came.",
         4.41,
     )
@@ -108,6 +108,7 @@ _TRACK_REPORT = obj(
             "What the score is on: scores of different scales cannot be compared.",
             "narrowband",
             "wideband",
+            "fullband",
         ),
         "codecs": array(_CODEC, "The codecs, from where on each was used."),
         "gap_totals": {
