@@ -77,10 +77,10 @@ def patterns(given: argparse.Namespace) -> list[Pattern]:
     return wanted
 
 
-def ports(given: argparse.Namespace, legs: int, phones: int) -> tuple[int, int]:
-    """The first port for the server's RTP (and the floor), and the first for the phones."""
-    first = given.base_port or free_ports(2 * legs + 2 * phones)
-    return first, first + 2 * legs
+def ports(given: argparse.Namespace, legs: int, phones: int) -> tuple[int, int, int]:
+    """The first port for the server's RTP, for the phones, and for the floor."""
+    first = given.base_port or free_ports(4 * legs + 2 * phones)
+    return first, first + 2 * legs, first + 2 * legs + 2 * phones
 
 
 def row(*cells: object) -> None:
@@ -128,8 +128,8 @@ def check_files(server: Server, result: Result, sound: Any) -> dict[str, int]:
 async def measure(given: argparse.Namespace, pattern: Pattern, sound_file: Path) -> dict[str, Any]:
     """One pattern of calls: floor, server, floor."""
     legs = pattern.up + pattern.up // 20 + SPARE_LEGS
-    rtp_port, phone_port = ports(given, legs, pattern.total)
-    floors = [load.floor(pattern.up, given.floor_seconds, rtp_port, sound_file)]
+    rtp_port, phone_port, floor_port = ports(given, legs, pattern.total)
+    floors = [load.floor(pattern.up, given.floor_seconds, floor_port, sound_file)]
     server = Server(legs, rtp_port)
     try:
         report: dict[str, Any] = asdict(pattern) | {"minutes": pattern.minutes}
@@ -137,13 +137,13 @@ async def measure(given: argparse.Namespace, pattern: Pattern, sound_file: Path)
             report["idle"] = await idle(server)
         application = Application(server)
         await application.open()
-        result = await recorded_calls(application, sound_file, pattern, phone_port)
+        result = await recorded_calls(application, sound_file, pattern, phone_port, floor_port)
         await application.close()
         content = check_files(server, result, audio.continuous_sound())
     finally:
         server.stop()
         keep_log_of(server)
-    floors.append(load.floor(pattern.up, given.floor_seconds, rtp_port, sound_file))
+    floors.append(load.floor(pattern.up, given.floor_seconds, floor_port, sound_file))
     report |= {"floors": floors, "content": content, "load_average": processes.load_average()}
     report |= {
         name: getattr(result, name)
@@ -155,6 +155,7 @@ async def measure(given: argparse.Namespace, pattern: Pattern, sound_file: Path)
             "received",
             "dropped",
             "resent",
+            "beside",
         )
     }
     report["failures"] = dict(result.failures)
@@ -191,7 +192,11 @@ def show(report: dict[str, Any]) -> None:
         row(f"CPU-s per call-minute, {role}", f"{costs[role]:.4f}")
     row("CPU-s per call-minute, sum", f"{total:.4f}")
     row("CPU-s per call-minute, floor before / after", " / ".join(f"{value:.4f}" for value in each))
-    row("media / floor", f"{costs['media'] / floor:.2f}")
+    row("media / floor that had the machine to itself", f"{costs['media'] / floor:.2f}")
+    if beside := report["beside"]:
+        both = f"{beside['media_us']:.2f} / {beside['floor_us']:.2f} µs a packet"
+        ratio = beside["media_us"] / beside["floor_us"]
+        row("media / floor that ran beside it", f"{both} = {ratio:.2f}")
     row("sum / floor", f"{total / floor:.2f}")
     row("media, µs a packet", f"{costs['media'] / 3000 * 1e6:.2f}")
     row("calls at once that one core of media would carry", f"{60 / costs['media']:.0f}")
@@ -229,7 +234,7 @@ def latencies(times: list[float]) -> str:
 async def measure_commands(given: argparse.Namespace) -> dict[str, Any]:
     """The latency and throughput of record_start."""
     legs = commands.CALLS + SPARE_LEGS
-    rtp_port, phone_port = ports(given, legs, commands.CALLS)
+    rtp_port, phone_port, _ = ports(given, legs, commands.CALLS)
     server = Server(legs, rtp_port)
     try:
         application = Application(server)

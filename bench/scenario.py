@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench import processes
-from bench.load import PACKETS_PER_S, Load
+from bench.load import PACKETS_PER_S, Load, floor
 from bench.phones import Call, Phones
 from bench.server import KEY, Server
 from bench.web import Client, Events, metric, serve_webhooks
@@ -16,6 +17,10 @@ EVENT_S = 60.0
 SAVED_S = 600.0
 TAIL_S = 0.3
 """Between the last packet of a call and its BYE, so that late packets are not cut off."""
+BESIDE_S = 10
+"""So long the floor runs beside the server."""
+_SPARE_S = 4
+"""The floor opens its sockets and files before, and waits for its last packets behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Pattern:
     measured_from: float
     """Seconds after the first call."""
     measured_to: float | None
-    """None: until everything is done."""
+    """None: until everything is done. Else the floor runs beside the server from then on."""
 
     @property
     def middle(self) -> float:
@@ -50,7 +55,9 @@ class Pattern:
 
 def steady(up: int, seconds: int) -> Pattern:
     """Calls come and go evenly; measured is the time between the first end and the last begin."""
-    return Pattern("steady", up, 2 * up, seconds, up / seconds, seconds, 2 * seconds)
+    rate = up / seconds
+    total = 2 * up + round(rate * (BESIDE_S + _SPARE_S))
+    return Pattern("steady", up, total, seconds, rate, seconds, 2 * seconds)
 
 
 def burst(up: int, seconds: int, rate: float) -> Pattern:
@@ -73,6 +80,10 @@ class Result:
     dropped: dict[str, float] = field(default_factory=dict)
     """By reason."""
     resent: int = 0
+    beside: dict[str, float] = field(default_factory=dict)
+    """While the floor received as many streams at the same time: µs a packet of each."""
+    disturbed: bool = False
+    """The floor runs beside the server: latencies do not count."""
 
 
 class Application:
@@ -120,15 +131,16 @@ class Application:
 
 
 async def recorded_calls(
-    application: Application, sound: Path, pattern: Pattern, phone_port: int
+    application: Application, sound: Path, pattern: Pattern, phone_port: int, floor_port: int
 ) -> Result:
-    """Runs the calls of ``pattern``."""
+    """Runs the calls of ``pattern``; the floor that runs beside them is given ``floor_port``."""
     result = Result()
     server = application.server
     text = await application.client.get("/metrics")
     load = await Load.start(sound, pattern.seconds * PACKETS_PER_S)
     all_done = asyncio.Event()
-    cost = asyncio.create_task(_cost(server, pattern, result, all_done))
+    beside = asyncio.to_thread(floor, pattern.up, BESIDE_S, floor_port, sound)
+    cost = asyncio.create_task(_cost(server, pattern, result, all_done, beside))
     try:
         tasks = []
         begun = asyncio.get_running_loop().time()
@@ -154,7 +166,13 @@ async def recorded_calls(
     return result
 
 
-async def _cost(server: Server, pattern: Pattern, result: Result, all_done: asyncio.Event) -> None:
+async def _cost(
+    server: Server,
+    pattern: Pattern,
+    result: Result,
+    all_done: asyncio.Event,
+    beside: Coroutine[None, None, dict[str, Any]],
+) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     await asyncio.sleep(pattern.measured_from)
@@ -166,6 +184,24 @@ async def _cost(server: Server, pattern: Pattern, result: Result, all_done: asyn
     else:
         await asyncio.sleep(begun + pattern.measured_to - loop.time())
     result.cpu = {k: v - before[k] for k, v in processes.cpu_of(server.pids).items()}
+    if pattern.measured_to is None:
+        beside.close()
+    else:
+        result.disturbed = True
+        result.beside = await _beside(server.pids["media"], pattern.up, beside)
+        result.disturbed = False
+
+
+async def _beside(
+    media: int, streams: int, beside: Coroutine[None, None, dict[str, Any]]
+) -> dict[str, float]:
+    """What a packet costs the media process and the floor while both run, on the same processors."""
+    loop = asyncio.get_running_loop()
+    began, before = loop.time(), processes.cpu_seconds(media)
+    found = await beside
+    packets = streams * PACKETS_PER_S * (loop.time() - began)
+    spent = processes.cpu_seconds(media) - before
+    return {"floor_us": found["us_per_packet"], "media_us": spent / packets * 1e6}
 
 
 async def _counted(one: Any, result: Result) -> None:
@@ -182,12 +218,14 @@ async def _one_call(
     call, caller, call_control_id = await application.answered_call(index, port)
     asked = loop.time()
     await application.client.command(call_control_id, "record_start", format="wav", channels="dual")
-    result.record_start_s.append(loop.time() - asked)
+    if not result.disturbed:
+        result.record_start_s.append(loop.time() - asked)
     host, server_port = call.media
     load.add(host, server_port, port)
     await asyncio.sleep(seconds + TAIL_S)
     ended = loop.time()
     await application.phones.hang_up(call)
     saved = await application.events.of(caller, "call.recording.saved", SAVED_S)
-    result.saved_after_s.append(saved["received_at"] - ended)
+    if not result.disturbed:
+        result.saved_after_s.append(saved["received_at"] - ended)
     result.recordings.append(saved)

@@ -56,8 +56,8 @@ class Server:
             "MAX_LEGS": str(legs),
             "RTP_PORTS": f"{first_rtp_port}-{first_rtp_port + 2 * legs - 1}",
         }
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ONRECORD_")}
-        environment |= {f"ONRECORD_{name}": value for name, value in settings.items()}
+        # Other settings of the environment hold, so that they can be measured.
+        environment = os.environ | {f"ONRECORD_{name}": value for name, value in settings.items()}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [str(Path(sys.executable).with_name("onrecord")), "serve"],
