@@ -171,6 +171,18 @@ def send(sender: Sender, network: Network, seed: int = 1) -> list[Packet]:
     return sorted(packets, key=lambda packet: packet.arrival_ns)
 
 
+def swept(packets: list[Packet], tick_ms: float, phase_ms: float) -> list[Packet]:
+    """As a loop sees them that reads each ``tick_ms``, but for the first three, which the kernel stamps.
+
+    In the middle it is late once, and its ticks are half a tick later from then on.
+    """
+    tick, middle = round(tick_ms * MS), packets[len(packets) // 2].arrival_ns
+    for packet in packets[3:]:
+        grid = round(phase_ms * MS) + (tick // 2 if packet.arrival_ns > middle else 0)
+        packet.arrival_ns = grid - (grid - packet.arrival_ns) // tick * tick
+    return packets
+
+
 def _event(duration, *, last):
     """Digit 5 at -10 dBm0, so long up to now."""
     return np.array([5, 0x80 * last + 10, *(duration & 0xFFFF).to_bytes(2, "big")], np.uint8)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from onrecord.media.process import OFF_BEAT
 from onrecord.timeline import Cause
 from sim import soundsim
-from sim.rtpsim import Network, Packet, Sender, fold, run, send
+from sim.rtpsim import Network, Packet, Sender, fold, run, send, swept
 
 SHAKY = Network(jitter_ms=50)
 WAYS = pytest.mark.parametrize("ppm", [300, -300])
@@ -116,3 +117,16 @@ def test_a_new_route_is_followed_and_not_taken_for_a_clock() -> None:
     assert sum(shifts) == pytest.approx(0, abs=8)
     assert max(shifts) == pytest.approx(60, abs=8)
     assert len(shifts) <= 4
+
+
+@pytest.mark.parametrize("tick_ms", [5, 10, 20])
+@pytest.mark.parametrize("ptime", [10, 20, 30, 40])
+@pytest.mark.parametrize("silences", [(), tuple((at, at + 1.5) for at in range(5, 59, 6))])
+def test_the_ticks_of_the_loop_are_not_taken_for_a_clock(
+    tick_ms: int, ptime: int, silences: tuple[tuple[float, float], ...]
+) -> None:
+    for phase_ms in range(0, tick_ms, 2):
+        sender = Sender(seconds=60, ptimes=((0, ptime),), silences=silences)
+        packets = send(sender, Network(jitter_ms=0.3), seed=phase_ms + 1)
+        _, record = fold(swept(packets, OFF_BEAT * tick_ms, phase_ms), 60.5)
+        assert len(record.reanchors) == 1

@@ -11,6 +11,7 @@ from onrecord.media.legs import Legs
 from onrecord.media.outbound import SILENT_FRAME_NS
 from onrecord.media.receiver import Receiver
 from onrecord.media.timers import Timers
+from onrecord.rtp.reception import Heard
 
 log = structlog.get_logger()
 
@@ -87,15 +88,22 @@ class Upkeep:
 
     def _doubt_silent(self, now_ns: int) -> int:
         """Listen for peers that may have moved: those that should send and have fallen silent."""
-        oldest_ns = now_ns - self._relearn_ns
         for leg in self._legs:
-            last = self._capture.reception.last(leg.index)
-            silent = last is not None and last.arrival_ns < oldest_ns
-            if last is not None and silent and leg.may_receive and leg.is_locked:
-                leg.doubt(last)
-                self._receiver.learn(leg)
-                log.info("source_silent", leg=leg.name)
+            if leg.may_receive and leg.is_locked:
+                last = self._silent_since(leg, now_ns - self._relearn_ns)
+                if last is not None:
+                    leg.doubt(last)
+                    self._receiver.learn(leg)
+                    log.info("source_silent", leg=leg.name)
         return now_ns + min(DOUBT_NS, self._relearn_ns)
+
+    def _silent_since(self, leg: MediaLeg, oldest_ns: int) -> Heard | None:
+        """The last packet that a leg received, if that was before ``oldest_ns``."""
+        last = self._capture.reception.last(leg.index)
+        if last is not None and last.arrival_ns < oldest_ns:
+            self._capture.fold_leg(leg.index)  # something may have come since the last fold
+            last = self._capture.reception.last(leg.index)
+        return last if last is not None and last.arrival_ns < oldest_ns else None
 
 
 def together(due_ns: int, every_ns: int) -> int:
