@@ -78,3 +78,10 @@ async def test_a_job_that_repeats_the_failover_knows_what_the_primary_said(bench
     bench.receiver.statuses = [503, 403]
     await bench.delivery.attempt(event_id, number)
     assert bench.jobs.all("deliver")[-1] == (event_id, 5, 8)
+
+
+async def test_an_event_whose_attempt_breaks_holds_no_later_one_up(bench):
+    bench.receiver.statuses = ["no number"]
+    await bench.answered()
+    assert sent(bench, "call.initiated") == [("http://receiver/primary", "POST")]
+    assert sent(bench, "call.answered") == [("http://receiver/primary", "POST")]

@@ -178,9 +178,14 @@ class MediaProcess:
         return time.monotonic_ns()
 
     def _tick(self, poll: select.poll, last_ns: int) -> int:
-        """Wait for the tick after that of ``last_ns`` and read; returns its time."""
+        """Wait for the tick after that of ``last_ns`` and read; returns its time.
+
+        While a clip is played a timer makes it come earlier: frames leave when they are due.
+        """
         tick_ns = self._tick_ns()
         due_ns = last_ns + tick_ns
+        if self._playing.active and (first_ns := self._timers.first_ns) is not None:
+            due_ns = min(due_ns, max(first_ns, last_ns))
         self._wait(poll, due_ns)
         self._receiver.sweep()
         now_ns = time.monotonic_ns()

@@ -19,6 +19,11 @@ class Timers:
         """Arm a timer."""
         heapq.heappush(self._armed, (due_ns, next(self._serial), timer))
 
+    @property
+    def first_ns(self) -> int | None:
+        """When the next one is due; None: none is armed."""
+        return self._armed[0][0] if self._armed else None
+
     def run(self, now_ns: int) -> None:
         """Run what is due."""
         armed = self._armed

@@ -97,7 +97,7 @@ class Delivery:
             try:
                 await self.deliver(event)
             except Exception:  # noqa: BLE001 -- the unit of work is one event: the sweep finds it again
-                _log.exception("webhook_not_recorded", event=event.id, type=event.type)
+                _log.exception("webhook_not_recorded", event_id=event.id, type=event.type)
         del self._waiting[line]
 
     async def _try_from(self, event: Event, number: int, url: str, earlier: Attempt | None) -> None:
@@ -145,7 +145,9 @@ class Delivery:
     ) -> None:
         outcome = "delivered" if succeeded else ("failed" if step else "dead")
         WEBHOOKS.labels(outcome).inc()
-        log = _log.bind(leg=event.leg_id, event=event.id, type=event.type, attempt=attempt.number)
+        log = _log.bind(
+            leg=event.leg_id, event_id=event.id, type=event.type, attempt=attempt.number
+        )
         if succeeded:
             log.info("webhook_delivered", status=attempt.status)
         else:
