@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,8 @@ async def recorded_calls(
     text = await application.client.get("/metrics")
     load = await Load.start(sound, pattern.seconds * PACKETS_PER_S)
     all_done = asyncio.Event()
-    beside = asyncio.to_thread(floor, pattern.up, BESIDE_S, floor_port, sound)
-    cost = asyncio.create_task(_cost(server, pattern, result, all_done, beside))
+    run_floor = partial(floor, pattern.up, BESIDE_S, floor_port, sound)
+    cost = asyncio.create_task(_cost(server, pattern, result, all_done, run_floor))
     try:
         tasks = []
         begun = asyncio.get_running_loop().time()
@@ -171,7 +172,7 @@ async def _cost(
     pattern: Pattern,
     result: Result,
     all_done: asyncio.Event,
-    beside: Coroutine[None, None, dict[str, Any]],
+    run_floor: Callable[[], dict[str, Any]],
 ) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -184,21 +185,19 @@ async def _cost(
     else:
         await asyncio.sleep(begun + pattern.measured_to - loop.time())
     result.cpu = {k: v - before[k] for k, v in processes.cpu_of(server.pids).items()}
-    if pattern.measured_to is None:
-        beside.close()
-    else:
+    if pattern.measured_to is not None:
         result.disturbed = True
-        result.beside = await _beside(server.pids["media"], pattern.up, beside)
+        result.beside = await _beside(server.pids["media"], pattern.up, run_floor)
         result.disturbed = False
 
 
 async def _beside(
-    media: int, streams: int, beside: Coroutine[None, None, dict[str, Any]]
+    media: int, streams: int, run_floor: Callable[[], dict[str, Any]]
 ) -> dict[str, float]:
     """What a packet costs the media process and the floor while both run, on the same processors."""
     loop = asyncio.get_running_loop()
     began, before = loop.time(), processes.cpu_seconds(media)
-    found = await beside
+    found = await asyncio.to_thread(run_floor)
     packets = streams * PACKETS_PER_S * (loop.time() - began)
     spent = processes.cpu_seconds(media) - before
     return {"floor_us": found["us_per_packet"], "media_us": spent / packets * 1e6}
